@@ -1,0 +1,1 @@
+"""The panes, one file each, kept as modes. Imports Textual, the widgets and services."""

@@ -1,0 +1,29 @@
+"""How far each table of a shop was read, by id."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from prestaconsole.database import Connection, upsert
+from prestaconsole.model import ShopCursor
+
+OVERLAP = 50
+"""Every cursor reads the last ids again: rows commit out of order (DESIGN §6)."""
+
+
+def cursor(connection: Connection, shop_id: int, name: str) -> int | None:
+    """The last id read, or None when this table was never read."""
+    found = select(ShopCursor.value).where(ShopCursor.shop_id == shop_id, ShopCursor.name == name)
+    return connection.execute(found).scalar()
+
+
+def moved_at(connection: Connection, shop_id: int, name: str) -> datetime | None:
+    """When the cursor was last set."""
+    found = select(ShopCursor.moved_at).where(ShopCursor.shop_id == shop_id, ShopCursor.name == name)
+    return connection.execute(found).scalar()
+
+
+def set_cursor(connection: Connection, shop_id: int, name: str, value: int, at: datetime) -> None:
+    """Set the cursor, in the transaction that stores what it covers."""
+    row = {"shop_id": shop_id, "name": name, "value": value, "moved_at": at}
+    upsert(connection, ShopCursor, [row], key=["shop_id", "name"])

@@ -1,0 +1,432 @@
+"""Polling a shop's orders: new ones by id, changed ones by the shop's own event log, unfinished ones again.
+
+Used by import_orders and retry_orders, by the stock check, and by the stock push before and after it writes. Each
+page is committed with its cursors; a poll that is cut anywhere goes on where it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from prestaconsole.database import Connection
+from prestaconsole.model import FeedState, Order, OrderEvent
+from prestaconsole.operations import parking
+from prestaconsole.operations import reference as words
+from prestaconsole.operations.ahead import Ahead
+from prestaconsole.operations.core import Core
+from prestaconsole.operations.cursors import OVERLAP, cursor, moved_at, set_cursor
+from prestaconsole.operations.order_reading import (
+    HISTORY_FIELDS,
+    ORDERS_PER_PAGE,
+    order_fields,
+    orders_context,
+    read_details,
+)
+from prestaconsole.operations.order_start import ORDERS, Boundary, find_boundary
+from prestaconsole.operations.order_store import (
+    IdentityChanged,
+    Intake,
+    Stored,
+    check_identity,
+    load_known,
+    needs_storing,
+    note_damaged,
+    store_orders,
+)
+from prestaconsole.operations.pages import LogLine, PageCommit
+from prestaconsole.operations.reference import Reference, load_reference
+from prestaconsole.operations.shops import ShopRecord
+from prestaconsole.operations.stop import stop_for_identity
+from prestaconsole.rules.order_state import deducts
+from prestaconsole.webservice.client import Page, ShopClient
+from prestaconsole.webservice.entity import Entity
+from prestaconsole.webservice.errors import MalformedXml
+from prestaconsole.webservice.query import Query, between, one_of
+
+HISTORIES = "order_histories"
+POLLED = "orders polled"
+_EVENTS_PER_PAGE = 1000
+_WATCHED_AT_ONCE = 1000
+_DAMAGED = "The shop's answer for it is damaged."
+
+
+@dataclass
+class PollResult:
+    """What a poll found; ``orders`` are the ids that were stored, new or changed."""
+
+    new: int = 0
+    changed: int = 0
+    damaged: int = 0
+    orders: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class OrderIntake:
+    """One poll of one shop. Raises ``WebserviceError``, ``IdentityChanged`` or ``RunStopped``; pages stored stay."""
+
+    core: Core
+    shop: ShopRecord
+    client: ShopClient
+    commit: PageCommit
+    run_id: int | None = None
+    result: PollResult = field(default_factory=PollResult)
+    _boundary: Boundary = field(init=False, repr=False)
+    _reference: Reference = field(init=False, repr=False)
+    _total: int | None = field(init=False, repr=False, default=None)
+
+    async def poll(self) -> PollResult:
+        """New orders, then events, then orders that were incomplete at the last look."""
+        try:
+            return await self._poll()
+        except IdentityChanged as error:
+            shop_id, now, cause = self.shop.id, self.core.clock.now(), error
+            await self.commit(lambda c: stop_for_identity(c, shop_id, cause, now))
+            raise
+
+    async def _poll(self) -> PollResult:
+        began = self.core.clock.now()
+        await self._prepare()
+        if self._events_from is None:
+            await self._begin_events()
+        await self._open_before_start()
+        await self._new_orders()
+        await self._events()
+        await self._unfinished()
+        await self.commit(lambda c: set_cursor(c, self.shop.id, POLLED, 1, began))
+        return self.result
+
+    async def read_again(self, ids: Sequence[int], *, before_start: bool = False) -> PollResult:
+        """Read these orders again, known or not; ids that the shop does not have are reported.
+
+        ``before_start``: a person asked for them by id, so the start does not keep them out.
+        """
+        await self._prepare()
+        if before_start:
+            self._boundary = replace(self._boundary, id=min([*ids, self._boundary.id]))
+        await self._read(ids, force=True)
+        return self.result
+
+    # -- set-up --------------------------------------------------------------------------------------------------
+
+    async def _prepare(self) -> None:
+        self.now = self.core.clock.now()
+        self._learnt: set[str] = set()
+        self._counted: set[int] = set()
+        shop_id = self.shop.id
+
+        def load(connection: Connection) -> tuple[Reference, datetime | None, int | None, int | None, int | None]:
+            baseline = connection.execute(
+                select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == "import_stock")
+            ).scalar()
+            return (
+                load_reference(connection, shop_id),
+                moved_at(connection, shop_id, POLLED),
+                cursor(connection, shop_id, HISTORIES),
+                cursor(connection, shop_id, ORDERS),
+                (baseline or {}).get("baseline"),
+            )
+
+        (
+            self._reference,
+            self._since,
+            self._events_from,
+            self._orders_from,
+            self._baseline,
+        ) = await self.core.database.read(load)
+        self._parked = await self.core.database.read(lambda c: parked_orders(c, shop_id))
+        self._boundary = await find_boundary(self.core, self.shop, self.client, self.commit)
+        if self._boundary.moved:
+            self._orders_from = self._boundary.id - 1
+
+    def _intake(self) -> Intake:
+        return Intake(self.shop, self._reference, self._boundary.id, self._baseline, self._since, self.now, self.run_id)
+
+    # -- new orders ----------------------------------------------------------------------------------------------
+
+    async def _new_orders(self) -> None:
+        begin = self._boundary.id - 1
+        last = begin if self._orders_from is None else self._orders_from
+        after = max(begin, last - OVERLAP, 0)
+        pages = self.client.pages(
+            "orders",
+            order_fields(self.shop),
+            after=after,
+            page_size=ORDERS_PER_PAGE,
+            id_shop=orders_context(self.shop),
+        )
+        first = True
+        ahead = Ahead(self.client, ("orders",), full=ORDERS_PER_PAGE, id_shop=orders_context(self.shop))
+        async for page in pages:
+            if first and not page.length and last > begin:
+                await self._require_highest(last)
+            first = False
+            self._total = await ahead.total("orders", page, self.result.new + self.result.changed + page.length)
+            await self._store_page(page, last)
+            last = max(last, page.last_id)
+
+    async def _require_highest(self, last: int) -> None:
+        """No order near the cursor: the shop may have gone back in time (DESIGN §5)."""
+        newest = await self.client.page(
+            Query("orders", ("id",), sort="-id", limit=1, id_shop=orders_context(self.shop))
+        )
+        if newest.last_id < last:
+            raise IdentityChanged(
+                f"The shop's newest order is {newest.last_id}, we have read up to {last}.",
+                "The shop was restored, cloned or moved. Nothing was stored; compare both before going on.",
+            )
+
+    async def _store_page(self, page: Page, last: int) -> None:
+        if not page.complete:
+            raise MalformedXml(f"Orders after id {last} are missing from the shop's answer.")
+        damaged = [damage.id for damage in page.damaged]
+        await self._store(page.entities, reached=max(last, page.last_id), damaged=damaged)
+
+    async def _store(
+        self,
+        orders: Sequence[Entity],
+        *,
+        reached: int | None = None,
+        damaged: Sequence[int] = (),
+        force: bool = False,
+    ) -> None:
+        """Fetch what belongs to the new and changed among these orders and store them, with the cursor."""
+        whole = [order for order in orders if not order.damaged]
+        damaged = [*damaged, *(order.id for order in orders if order.damaged)]
+        # What is parked was told; it is still looked at where its page is read anyway, and may turn out well.
+        failing = [id_order for id_order in damaged if id_order not in self._parked]
+        shop_id = self.shop.id
+        known = await self.core.database.read(lambda c: load_known(c, shop_id, (order.id for order in whole)))
+        check_identity(whole, known)
+        moved = {order.id for order in whole if needs_storing(order, known.get(order.id))}
+        wanted = [order for order in whole if force or order.id in moved]
+        fresh = moved - set(known)
+        await self._learn_words(wanted)
+        batch = await read_details(self.client, wanted, fresh)
+        intake = self._intake()
+
+        def store(connection: Connection) -> Stored:
+            stored = store_orders(connection, intake, batch)
+            note_damaged(connection, intake, damaged)
+            self._note_ends(connection, whole, damaged)
+            if reached is not None:
+                set_cursor(connection, shop_id, ORDERS, reached, intake.now)
+            return stored
+
+        logs = [
+            LogLine("warn", f"order {id_order}: the shop's answer is damaged, it is read again") for id_order in failing
+        ]
+        counts = {"seen": len(orders), "new": len(fresh), "changed": len(moved) - len(fresh), "failed": len(failing)}
+        stored = await self.commit(
+            store,
+            done=self.result.new + self.result.changed + len(wanted),
+            total=self._total,
+            counts={name: number for name, number in counts.items() if number},
+            logs=logs + self._words_of(len(fresh), len(moved) - len(fresh)),
+        )
+        self._add(stored, [order.id for order in wanted], len(damaged))
+
+    def _note_ends(self, connection: Connection, whole: Sequence[Entity], damaged: Sequence[int]) -> None:
+        """Count what could not be read, once a poll: at the third time an order is parked."""
+        shop_id, now = self.shop.id, self.now
+        parking.note_good(connection, shop_id, "order", (str(order.id) for order in whole), at=now)
+        fresh = [id_order for id_order in damaged if id_order not in self._counted]
+        self._counted.update(fresh)
+        failed = {str(number): parking.Failed(f"order {number}", _DAMAGED) for number in fresh}
+        parking.note_failures(connection, shop_id, "order", failed, at=now, run_id=self.run_id)
+
+    def _words_of(self, new: int, changed: int) -> list[LogLine]:
+        if not new and not changed:
+            return []
+        parts = [f"{new} new" if new else "", f"{changed} changed" if changed else ""]
+        return [LogLine("info", f"orders: {', '.join(part for part in parts if part)}")]
+
+    def _add(self, stored: Stored, ids: Sequence[int], damaged: int) -> None:
+        self.result.new += stored.new
+        self.result.changed += stored.changed
+        self.result.damaged += damaged
+        self.result.orders += ids
+        for verdict, number in stored.counts.items():
+            self.result.counts[verdict] = self.result.counts.get(verdict, 0) + number
+
+    async def _learn_words(self, orders: Sequence[Entity]) -> None:
+        """States, carriers or currencies that an order names and we never heard of are read from the shop first."""
+        known, shop_id, now = self._reference, self.shop.id, self.now
+        states_named = {order.integer("current_state") for order in orders} - {0}
+        if self._unheard("states", states_named - set(known.states)):
+            states = await words.read_states(self.client)
+            language = self.shop.id_language
+            await self.commit(
+                lambda c: words.store_states(c, shop_id, states, {}, id_language=language, now=now, suggest=False)
+            )
+        if self._unheard("carriers", {order.integer("id_carrier") for order in orders} - {0} - known.carriers):
+            carriers = await words.read_carriers(self.client)
+            await self.commit(lambda c: words.store_carriers(c, shop_id, carriers))
+        if self._unheard("currencies", {order.integer("id_currency") for order in orders} - set(known.currencies)):
+            currencies = await words.read_currencies(self.client)
+            await self.commit(lambda c: words.store_currencies(c, shop_id, currencies))
+        if not self._learnt:
+            return
+        self._reference = await self.core.database.read(lambda c: load_reference(c, shop_id))
+
+    def _unheard(self, kind: str, ids: set[int]) -> bool:
+        """Whether the list must be read: something in it is new, and it was not read in this poll already."""
+        if not ids or kind in self._learnt:
+            return False
+        self._learnt.add(kind)
+        return True
+
+    # -- open orders before the start ------------------------------------------------------------------------------
+
+    async def _open_before_start(self) -> None:
+        """Orders older than the start that the shop still deducts: held, never imported (row B14, DESIGN §5a)."""
+        if self._boundary.held_through:
+            return
+        top = self._boundary.id - 1
+        open_states = [number for number in self._reference.states if deducts(number, self._reference.states)]
+        after = 0
+        while after < top and open_states:
+            query = Query(
+                "orders",
+                order_fields(self.shop),
+                {"id": between(after + 1, top), "current_state": one_of(sorted(open_states))},
+                limit=ORDERS_PER_PAGE,
+                id_shop=orders_context(self.shop),
+            )
+            page = await self.client.page(query)
+            await self._store(page.entities, damaged=[damage.id for damage in page.damaged])
+            if page.length < ORDERS_PER_PAGE and page.complete:
+                break
+            after = max(page.last_id, after + 1)
+        boundary: Boundary = self._boundary
+        await self.commit(lambda c: boundary.mark_held(c, self.shop.id, self.now))
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    async def _begin_events(self) -> None:
+        """The first poll reads states with the orders, so the event log begins at its present end."""
+        newest = await self.client.page(Query(HISTORIES, ("id",), sort="-id", limit=1))
+        self._events_from = newest.last_id
+        await self.commit(lambda c: set_cursor(c, self.shop.id, HISTORIES, newest.last_id, self.now))
+
+    async def _events(self) -> None:
+        """State changes since the last poll; orders they touch are read again."""
+        last = self._events_from or 0
+        after = max(last - OVERLAP, 0)
+        async for page in self.client.pages(HISTORIES, HISTORY_FIELDS, after=after, page_size=_EVENTS_PER_PAGE):
+            if not page.complete:
+                raise MalformedXml(f"Events are missing from the shop's answer after id {last}.")
+            last = max(last, page.last_id)
+            await self._event_page([event for event in page.entities if not event.damaged], last)
+
+    async def _event_page(self, events: Sequence[Entity], reached: int) -> None:
+        await self._read(await self.core.database.read(lambda c: self._touched(c, events)))
+
+        def store(connection: Connection) -> None:
+            self._store_events(connection, events)
+            set_cursor(connection, self.shop.id, HISTORIES, reached, self.now)
+
+        await self.commit(store)
+
+    def _touched(self, connection: Connection, events: Sequence[Entity]) -> list[int]:
+        """Orders whose last state differs from ours; of those we never read, the ones that count again."""
+        newest = {event.integer("id_order"): event.integer("id_order_state") for event in events}
+        known = load_known(connection, self.shop.id, newest)
+        touched = []
+        for id_order, state in newest.items():
+            before = known.get(id_order)
+            if before is None:
+                older = id_order < self._boundary.id
+                if not older or deducts(state, self._reference.states):
+                    touched.append(id_order)
+            elif before.id_order_state != state:
+                touched.append(id_order)
+        return touched
+
+    def _store_events(self, connection: Connection, events: Sequence[Entity]) -> None:
+        ids = [event.id for event in events]
+        stored = set(
+            connection.execute(
+                select(OrderEvent.id_order_history).where(
+                    OrderEvent.shop_id == self.shop.id, OrderEvent.id_order_history.in_(ids)
+                )
+            ).scalars()
+        )
+        rows = [
+            {
+                "shop_id": self.shop.id,
+                "id_order_history": event.id,
+                "id_order": event.integer("id_order"),
+                "id_order_state": event.integer("id_order_state"),
+                "date_add": event.local_time("date_add", self.shop.zone),
+                "seen_at": self.now,
+            }
+            for event in events
+            if event.id not in stored
+        ]
+        if rows:
+            connection.execute(insert(OrderEvent), rows)
+
+    # -- again -----------------------------------------------------------------------------------------------------
+
+    async def _unfinished(self) -> None:
+        """Orders that the shop was still writing at the last look."""
+        seen = set(self.result.orders)
+        incomplete = select(Order.id_order).where(
+            Order.shop_id == self.shop.id, Order.verdict == "incomplete", Order.watched
+        )
+        ids = await self.core.database.read(lambda c: list(c.execute(incomplete.limit(_WATCHED_AT_ONCE)).scalars()))
+        seen |= self._parked
+        await self._read([id_order for id_order in ids if id_order not in seen])
+
+    async def _read(self, ids: Sequence[int], *, force: bool = False) -> None:
+        if not ids:
+            return
+        fields, storefronts = order_fields(self.shop), orders_context(self.shop)
+        found = await self.client.by_ids("orders", fields, sorted(ids), id_shop=storefronts)
+        for start in range(0, len(found), ORDERS_PER_PAGE):
+            await self._store(found[start : start + ORDERS_PER_PAGE], force=force)
+        missing = sorted(set(ids) - {order.id for order in found})
+        if missing:
+            await self._report_missing(missing)
+
+    async def _report_missing(self, ids: Sequence[int]) -> None:
+        """Orders that were known and are no longer listed: kept, with a verdict that says so."""
+        shop_id, now = self.shop.id, self.now
+
+        def store(connection: Connection) -> None:
+            connection.execute(
+                update(Order)
+                .where(Order.shop_id == shop_id, Order.id_order.in_(ids), Order.verdict == "incomplete")
+                .values(verdict="missing", reason="The shop no longer lists it.", verdict_at=now, watched=False)
+            )
+
+        names = ", ".join(str(number) for number in ids[:10])
+        await self.commit(store, logs=[LogLine("warn", f"not listed by the shop any more: order {names}")])
+
+
+def parked_orders(connection: Connection, shop_id: int) -> set[int]:
+    """Orders that are not asked for again until a person frees them."""
+    return {int(record) for record in parking.parked(connection, shop_id, "order")}
+
+
+async def poll_orders(
+    core: Core, shop: ShopRecord, client: ShopClient, commit: PageCommit, *, run_id: int | None = None
+) -> PollResult:
+    """Poll the shop's orders once and store what is new or changed."""
+    return await OrderIntake(core, shop, client, commit, run_id).poll()
+
+
+_COUNTED = {"skip": "skipped", "hold": "held", "import": "imported"}
+
+
+def verdict_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """The verdicts of a poll by the words in which every feed counts."""
+    return {_COUNTED.get(verdict, verdict): number for verdict, number in counts.items()}
+
+
+def verdict_words(counts: Mapping[str, int]) -> str:
+    """The verdicts of a poll in words, such as ``3 import, 2 hold``."""
+    return ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)

@@ -1,0 +1,1 @@
+"""Pure decisions over dataclasses: no I/O, standard library only."""

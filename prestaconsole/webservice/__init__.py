@@ -1,0 +1,1 @@
+"""One PrestaShop over HTTP: address, transport, query, codec, errors, doctor. May import redaction, errors, clock."""
