@@ -6,13 +6,14 @@ ARGS   ?=
 STAMP  := $(VENV)/.installed
 CORES  := 2
 
-.PHONY: demo console test slow lint types layers check install pictures clean help
+.PHONY: demo console test slow slow-together slow-alone again lint types layers check install pictures clean help
 
 help:
 	@echo "make demo                    the console on a throw-away database with two simulated shops"
 	@echo "make demo ARGS=--headless    the same road without a screen: prints a summary and ends"
 	@echo "make test                    every test that needs no server of its own (under 10 minutes)"
 	@echo "make slow                    chaos, soak, size and kill tests (under 40 minutes)"
+	@echo "make again                   the tests that failed last, one after another"
 	@echo "make check                   lint, types and layers"
 	@echo "make pictures                the pictures of the documentation, exported by the console"
 
@@ -35,9 +36,16 @@ console: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n $(CORES) -m "not slow" $(ARGS)
 
-slow: $(STAMP)
+slow: slow-together slow-alone
+
+slow-together: $(STAMP)
 	@$(BIN)/python -m pytest -n $(CORES) -m "slow and not alone" $(ARGS)
+
+slow-alone: $(STAMP)
 	@$(BIN)/python -m pytest -m "slow and alone" $(ARGS)
+
+again: $(STAMP)
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

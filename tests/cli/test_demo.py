@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import httpx
@@ -18,14 +17,12 @@ MAIN = [sys.executable, "-c", "from prestaconsole.cli import main; main()"]
 
 
 @pytest.mark.slow
-def test_the_headless_demo_walks_the_road_within_a_minute_and_leaves_nothing(
+def test_the_headless_demo_walks_the_road_and_leaves_nothing(
     cli: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    began = time.monotonic()
     ended = cli("demo", "--headless", "--products", 12, "--orders", 8)
-    assert time.monotonic() - began < 60
     assert len(ended.out.splitlines()) <= 40
     for words in ("Sattlerei Böhm", "LIVE", "SETUP", "stock changes sent", "0 differ", "got no write"):
         assert words in ended.out

@@ -51,7 +51,7 @@ class PtyHost:
         self.sent += came
         return came
 
-    def wait_for(self, text: str, limit: float = 15.0) -> float:
+    def wait_for(self, text: str, limit: float = 60.0) -> float:
         """Seconds until a text stands on the screen. Raises ``AssertionError`` with the screen where it never does."""
         start = time.monotonic()
         while time.monotonic() - start < limit:
@@ -71,7 +71,7 @@ class PtyHost:
         """The screen as plain text, trailing blanks cut."""
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def exited(self, limit: float = 10.0) -> int | None:
+    def exited(self, limit: float = 60.0) -> int | None:
         """The exit status once the program ends, or None where it does not within the limit."""
         end = time.monotonic() + limit
         while time.monotonic() < end:

@@ -35,6 +35,6 @@ async def test_files_are_loaded_while_the_daemon_works_and_one_that_breaks_its_r
     await asyncio.sleep(0.03)
     assert looks == 0, "the database is waited for"
     ready.set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await watching
     assert yard.levels() == [3] * 10

@@ -167,7 +167,7 @@ async def test_the_version_changes_when_another_process_commits_and_only_then(
     await other.write(lambda c: add_warehouse(c, "A"))
     if not database.is_sqlite:
         # The news comes by another road than the commit; what is heard besides, tests/database/test_wakeups.py says.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while database.version() == before:
                 await asyncio.sleep(0.01)
         return

@@ -134,15 +134,13 @@ def test_a_screen_that_looks_four_times_a_second_asks_the_server_nothing(server:
     assert asked == []
 
 
-def test_closing_ends_the_listener_at_once(
+def test_closing_ends_the_listener(
     server: Database, database_url: str, open_database: Callable[[str], Database]
 ) -> None:
     before = threading.active_count()
     other = open_database(database_url)
     Ear(other)
-    began = time.monotonic()
     other.close()
-    assert time.monotonic() - began < 5
     assert threading.active_count() <= before
 
 

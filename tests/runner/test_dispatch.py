@@ -210,7 +210,7 @@ async def test_a_job_whose_worker_died_with_it_does_not_keep_its_run_from_starti
     database.write_now(die)
     assert reconcile(database) == 0
     core, stop = make_core(database, tmp_path), asyncio.Event()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(Worker(core, "daemon").run(stop))
         while database.read_now(lambda c: load_run(c, run_id)).state is not RunState.DONE:
             await asyncio.sleep(0.02)
@@ -224,7 +224,7 @@ async def test_a_worker_ends_its_jobs_with_its_runs_and_leaves_nothing_behind(
 ) -> None:
     core, stop = make_core(database, tmp_path), asyncio.Event()
     runs = [database.write_now(lambda c, n=n: ask(c, shop, params={"n": n})) for n in range(6)]  # type: ignore[misc]  # a default
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(Worker(core, "daemon").run(stop))
         while any(database.read_now(lambda c: [load_run(c, run_id).active for run_id in runs])):
             await asyncio.sleep(0.02)
@@ -245,7 +245,7 @@ async def test_a_shop_that_was_resumed_goes_on_without_anybody_asking(
     pause = update(Shop).values(paused_at=SystemClock().now())
     database.write_now(lambda c: c.execute(pause))
     core, stop = make_core(database, tmp_path), asyncio.Event()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(Worker(core, "console").run(stop))
         while carried(database):
             await asyncio.sleep(0.02)

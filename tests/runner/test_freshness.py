@@ -182,7 +182,7 @@ async def test_the_watch_looks_only_while_its_process_does_the_work(
         return len(database.read_now(lambda c: c.execute(select(Incident.id)).all()))
 
     watch = keep_watch(core, lambda connection: clock.now(), at_work, every=0.01, grace=5.0)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         task = group.create_task(watch)
         for grown_old, at_last in ((False, 0), (True, 0), (True, 1)):
             working = grown_old and (at_last == 1)

@@ -70,7 +70,7 @@ async def at_work(core: Core) -> AsyncIterator[Worker]:
 async def seen(database: Database, shop: int, true: Callable[[PaceRecord], bool]) -> PaceRecord:
     """What another connection reads of the shop, as soon as it is as expected."""
     now = SystemClock().now
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             found = await database.read(lambda c: read_paces(c, now()).get(shop))
             if found is not None and true(found):
@@ -133,7 +133,7 @@ async def test_nothing_is_written_while_nobody_is_asked(sqlite_database: Databas
             ticket = sqlite_database.write_now(
                 lambda c: request_run(c, shop_id=shop, feed="asking", actor="x", trigger="person", now=now, params={})
             )
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not written or ticket.run_id in worker.running:
                     await asyncio.sleep(0.02)
                 await asyncio.sleep(0.3)

@@ -114,7 +114,7 @@ async def working(database: Database, folder: Path) -> AsyncIterator[Worker]:
 
 
 async def becomes(worker: Worker, state: str, hung_after: float = 0.8) -> str:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (found := worker.health(hung_after=hung_after, stuck_after=60.0)).state != state:
             await asyncio.sleep(0.02)
     return found.reason
@@ -170,7 +170,7 @@ async def test_a_database_that_cannot_be_written_is_waited_for_and_said_once(
         await asyncio.sleep(1.0)
         away = False
         await becomes(worker, "working", 30.0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "answers again" not in caplog.text:
                 await asyncio.sleep(0.02)
     # Reading goes well all the while: that alone is no end of the trouble.

@@ -58,7 +58,7 @@ def record(core: Core, run_id: int) -> RunRecord:
     return core.database.read_now(lambda c: load_run(c, run_id))
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
@@ -463,7 +463,7 @@ async def test_a_run_that_was_taken_over_is_stopped_by_the_next_heartbeat_even_i
                     update(FeedRun).values(token=9, owner=999, lease_until=START + timedelta(days=9000))
                 )
             )
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await stopped.wait()
 
 
@@ -490,7 +490,7 @@ async def test_what_does_not_end_its_page_within_the_limit_is_cut_off_and_given_
 
     with feed(entry=run):
         run_id = ask(core, shop.id)
-        async with asyncio.timeout(10), working(core, drain_seconds=0.1):
+        async with asyncio.timeout(60), working(core, drain_seconds=0.1):
             await until(lambda: record(core, run_id).state is RunState.RUNNING)
     assert record(core, run_id).state is RunState.QUEUED
 

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from pathlib import Path
 
@@ -37,15 +36,13 @@ def server_url(address: str) -> str:
     return address.split("stock_availables")[0]
 
 
-def test_two_servers_at_once_and_quick_ends() -> None:
-    began = time.perf_counter()
+def test_two_servers_at_once() -> None:
     one, other = (SimulatedShop.generate(products=1, orders=0, name=name) for name in ("One", "Other"))
     with SandboxServer(one) as first, SandboxServer(other) as second:
         assert first.port != second.port
         for server, name in ((first, "One"), (second, "Other")):
             text = httpx.get(f"{server.url}/api/", auth=(DEFAULT_KEY, "")).text
             assert f'shopName="{name}"' in text
-    assert time.perf_counter() - began < 5
 
 
 def test_a_server_can_be_started_again(shop: SimulatedShop) -> None:

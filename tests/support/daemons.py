@@ -117,7 +117,7 @@ class TroubledDaemon:
     def send(self, number: int) -> None:
         self._process.send_signal(number)
 
-    def wait(self, seconds: float = 40.0) -> int:
+    def wait(self, seconds: float = 90.0) -> int:
         return self._process.wait(seconds)
 
     def alive(self) -> bool:

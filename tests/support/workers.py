@@ -77,7 +77,7 @@ class Process:
     def send(self, number: int) -> None:
         self._process.send_signal(number)
 
-    def wait(self, seconds: float = 30.0) -> int:
+    def wait(self, seconds: float = 90.0) -> int:
         return self._process.wait(seconds)
 
     def close(self) -> None:
