@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from prestaconsole.cli.app import app
+from prestaconsole.cli.app import program
 from prestaconsole.feeds.registry import FEEDS
 from prestaconsole.model import ShopMode
 from prestaconsole.operations.shop_settings import SHOP_SETTINGS
@@ -25,7 +24,7 @@ def _commands() -> set[str]:
         for name, below in getattr(command, "commands", {}).items():
             walk(below, (*words, name))
 
-    walk(typer.main.get_command(app), ())
+    walk(program(), ())
     return names
 
 

@@ -1,60 +1,70 @@
 """The tree of commands, its map for newcomers, and the one place where errors become exit statuses."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 import typer
 import typer.core
+import typer.main
 
-from prestaconsole.cli import (
-    alert,
-    change,
-    changeset,
-    daemon,
-    db,
-    demo,
-    doctor,
-    feed,
-    foreign,
-    incident,
-    listing,
-    mapping,
-    order,
-    pause,
-    product,
-    sandbox,
-    secrets,
-    shop,
-    status,
-    stock,
-    warehouse,
-)
 from prestaconsole.cli.failures import EXIT_INTERRUPTED, Ended, first_of, flush, tell_error, tell_fault
 from prestaconsole.cli.output import say, tell
 from prestaconsole.errors import EXIT_DONE, EXIT_USAGE, PrestaConsoleError
 
-START = "Start here"
-SHOPS = "Shops and their feeds"
-GOODS = "Orders, listings, stock"
-WRITING = "What is written to shops"
-KEEPING = "Keeping it running"
+_PANELS = {
+    "Start here": ("demo", "status", "doctor"),
+    "Shops and their feeds": ("shop", "feed", "mapping"),
+    "Orders, listings, stock": ("order", "listing", "product", "warehouse", "stock"),
+    "What is written to shops": ("changeset", "change", "foreign"),
+    "Keeping it running": ("pause", "resume", "incident", "alert", "daemon", "db", "secrets", "sandbox"),
+}
+"""The commands in the order in which a newcomer needs them, whether they are nouns or not."""
 
-_ORDER = (
-    *("demo", "status", "doctor"),
-    *("shop", "feed", "mapping"),
-    *("order", "listing", "product", "warehouse", "stock"),
-    *("changeset", "change"),
-    *("pause", "resume"),
-    *("incident", "alert", "daemon", "db", "secrets", "sandbox"),
-)
+_PANEL_OF = {name: panel for panel, names in _PANELS.items() for name in names}
+_FILE_OF = {"resume": "pause"}
+
+
+@cache
+def _command(name: str) -> Any:
+    """One command or noun with its verbs, from the file of its name.
+
+    Made when it is asked for: a start then costs what one of them costs, not what all twenty do.
+    """
+    module = import_module(f"prestaconsole.cli.{_FILE_OF.get(name, name)}")
+    holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    if hasattr(module, "app"):
+        holder.add_typer(module.app, name=name, rich_help_panel=_PANEL_OF[name])
+    else:
+        holder.command(name, rich_help_panel=_PANEL_OF[name])(getattr(module, name))
+    return typer.main.get_group(holder).commands[name]
+
+
+class _Commands(Mapping[str, Any]):
+    """All of them by name."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in _PANEL_OF:
+            raise KeyError(name)
+        return _command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PANEL_OF)
+
+    def __len__(self) -> int:
+        return len(_PANEL_OF)
 
 
 class _Map(typer.core.TyperGroup):
-    """The commands in the order in which a newcomer needs them, whether they are nouns or not."""
+    """The program's commands, each made when it is needed."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__(**told)
+        self.commands = cast(Any, _Commands())
 
     def list_commands(self, ctx: Any) -> list[str]:
-        known = super().list_commands(ctx)
-        return [name for name in _ORDER if name in known] + [name for name in known if name not in _ORDER]
+        return list(_PANEL_OF)
 
 
 app = typer.Typer(
@@ -74,29 +84,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-app.command("demo", rich_help_panel=START)(demo.demo)
-app.command("status", rich_help_panel=START)(status.status)
-app.command("doctor", rich_help_panel=START)(doctor.doctor)
-app.add_typer(shop.app, name="shop", rich_help_panel=SHOPS)
-app.add_typer(feed.app, name="feed", rich_help_panel=SHOPS)
-app.add_typer(mapping.app, name="mapping", rich_help_panel=SHOPS)
-app.add_typer(order.app, name="order", rich_help_panel=GOODS)
-app.add_typer(listing.app, name="listing", rich_help_panel=GOODS)
-app.add_typer(product.app, name="product", rich_help_panel=GOODS)
-app.add_typer(warehouse.app, name="warehouse", rich_help_panel=GOODS)
-app.add_typer(stock.app, name="stock", rich_help_panel=GOODS)
-app.add_typer(changeset.app, name="changeset", rich_help_panel=WRITING)
-app.add_typer(change.app, name="change", rich_help_panel=WRITING)
-app.add_typer(foreign.app, name="foreign", rich_help_panel=WRITING)
-app.command("pause", rich_help_panel=KEEPING)(pause.pause)
-app.command("resume", rich_help_panel=KEEPING)(pause.resume)
-app.add_typer(incident.app, name="incident", rich_help_panel=KEEPING)
-app.add_typer(alert.app, name="alert", rich_help_panel=KEEPING)
-app.command("daemon", rich_help_panel=KEEPING)(daemon.daemon)
-app.add_typer(db.app, name="db", rich_help_panel=KEEPING)
-app.add_typer(secrets.app, name="secrets", rich_help_panel=KEEPING)
-app.command("sandbox", rich_help_panel=KEEPING)(sandbox.sandbox)
-
 
 @app.callback(invoke_without_command=True)
 def console(
@@ -112,6 +99,12 @@ def console(
         raise Ended(EXIT_DONE)
     if context.invoked_subcommand is None:
         raise Ended(open_console(read_only=read_only))
+
+
+@cache
+def program() -> Any:
+    """The program as the parser holds it: a group of all commands."""
+    return typer.main.get_command(app)
 
 
 def open_console(*, read_only: bool) -> int:
@@ -141,7 +134,7 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         # Commands return nothing; a number is how the parser tells of --help and of Ctrl-C.
-        status = typer.main.get_command(app).main(list(arguments), prog_name="prestaconsole", standalone_mode=False)
+        status = program().main(list(arguments), prog_name="prestaconsole", standalone_mode=False)
     except Ended as ended:
         return ended.status
     except BaseExceptionGroup as group:

@@ -4,9 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import typer.main
-
-from prestaconsole.cli.app import app
+from prestaconsole.cli.app import program
 
 _HEAD = """\
 # The command line
@@ -46,7 +44,7 @@ of carriers, payments, categories and prices.
 
 def page() -> str:
     """The whole page."""
-    return _HEAD + "".join(_commands(typer.main.get_command(app), "prestaconsole"))
+    return _HEAD + "".join(_commands(program(), "prestaconsole"))
 
 
 def _commands(command: Any, path: str) -> Iterator[str]:

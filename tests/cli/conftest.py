@@ -3,12 +3,14 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -108,52 +110,129 @@ def cli(
     return Program(folder, capsys, monkeypatch)
 
 
-@pytest.fixture
-def simulated() -> SimulatedShop:
-    """A small shop that is not real."""
-    return SimulatedShop.generate(products=10, orders=8, key=KEY, name="Wolle & Garn")
+BEGAN = time.time()
+"""Seconds since 1970 at which the rows of the small shop are made: each test gets the same ones."""
+
+
+def small_shop() -> SimulatedShop:
+    """A shop of ten products and eight orders that is not real: made at `BEGAN`, from then on by the real clock."""
+    begun = False
+    shop = SimulatedShop.generate(
+        products=10, orders=8, key=KEY, name="Wolle & Garn", clock=lambda: time.time() if begun else BEGAN
+    )
+    begun = True
+    return shop
 
 
 @pytest.fixture
-def server(simulated: SimulatedShop) -> Iterator[SandboxServer]:
-    """The small shop on a port."""
-    with SandboxServer(simulated) as running:
+def simulated(small_port: "SmallPort") -> SimulatedShop:
+    """The small shop, before anybody has written to it."""
+    small_port.shop = small_shop()
+    return small_port.shop
+
+
+class SmallPort:
+    """One port for the small shops of all tests, so that what is prepared for one test serves the next."""
+
+    def __init__(self) -> None:
+        self.shop = small_shop()
+
+    @property
+    def app(self) -> Callable[..., Awaitable[None]]:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            await self.shop.app(scope, receive, send)
+
+        return answer
+
+
+@pytest.fixture(scope="session")
+def small_port() -> SmallPort:
+    return SmallPort()
+
+
+@pytest.fixture(scope="session")
+def small_server(small_port: SmallPort) -> Iterator[SandboxServer]:
+    with SandboxServer(cast(SimulatedShop, small_port)) as running:
         yield running
 
 
 @pytest.fixture
-def connected(cli: Program, server: SandboxServer) -> Program:
-    """A shop called Wolle, in setup."""
+def server(simulated: SimulatedShop, small_server: SandboxServer) -> SandboxServer:
+    """The small shop on a port."""
+    return small_server
+
+
+def connect(cli: Program, server: SandboxServer) -> None:
+    """The small shop, added as Wolle, in setup."""
     cli("shop", "add", "Wolle", "--url", server.url, "--key-stdin", stdin=KEY + "\n")
-    return cli
 
 
-@pytest.fixture
-def read(connected: Program) -> Program:
-    """The shop with everything read and a warehouse chosen, stock not yet."""
-    connected("warehouse", "add", "W1")
-    connected("shop", "set", "wolle", "stock.warehouses=W1", "stock.import_to=W1", "email=owner@shop.example")
-    connected("feed", "run-safe", "wolle")
-    return connected
+def read_all(cli: Program, *_: SandboxServer) -> None:
+    """Everything read and a warehouse chosen, stock not yet."""
+    cli("warehouse", "add", "W1")
+    cli("shop", "set", "wolle", "stock.warehouses=W1", "stock.import_to=W1", "email=owner@shop.example")
+    cli("feed", "run-safe", "wolle")
 
 
-@pytest.fixture
-def stocked(read: Program) -> Program:
-    """The shop's stock is in W1."""
-    read("feed", "run", "wolle", "import_stock", "--wait")
-    read("feed", "run", "wolle", "stock_check", "--wait")
-    return read
+def take_stock(cli: Program, *_: SandboxServer) -> None:
+    """The shop's stock in W1."""
+    cli("feed", "run", "wolle", "import_stock", "--wait")
+    cli("feed", "run", "wolle", "stock_check", "--wait")
 
 
-@pytest.fixture
-def live(stocked: Program) -> Program:
-    """The shop is live."""
-    go_live(stocked)
-    return stocked
-
-
-def go_live(cli: Program) -> None:
-    """From stocked to live, waiving what only time can show."""
+def go_live(cli: Program, *_: SandboxServer) -> None:
+    """Live, waiving what only time can show."""
     cli("shop", "mode", "wolle", "rehearsal", "--waive", "skus=test")
     cli("feed", "run", "wolle", "export_stock", "--wait")
     cli("shop", "mode", "wolle", "live", "--confirm", "Wolle", "--waive", "foreign-writes=test")
+
+
+STAGES: tuple[Callable[[Program, SandboxServer], None], ...] = (connect, read_all, take_stock, go_live)
+"""The first steps with a shop. None of them writes to it, so the data folder alone holds all they leave."""
+
+
+@pytest.fixture(scope="session")
+def kept_stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the data folder is kept as each stage left it in the first test that came there."""
+    return tmp_path_factory.mktemp("stages")
+
+
+@pytest.fixture
+def reach(cli: Program, server: SandboxServer, kept_stages: Path) -> Callable[[int], Program]:
+    """Bring the program so many stages far: from the furthest one kept, by its own commands from there on."""
+
+    def go(wanted: int) -> Program:
+        known = max((number for number in range(1, wanted + 1) if (kept_stages / str(number)).exists()), default=0)
+        if known:
+            shutil.rmtree(cli.folder)
+            shutil.copytree(kept_stages / str(known), cli.folder)
+        for number in range(known + 1, wanted + 1):
+            STAGES[number - 1](cli, server)
+            shutil.copytree(cli.folder, kept_stages / str(number))
+        return cli
+
+    return go
+
+
+@pytest.fixture
+def connected(reach: Callable[[int], Program]) -> Program:
+    """A shop called Wolle, in setup."""
+    return reach(1)
+
+
+@pytest.fixture
+def read(reach: Callable[[int], Program]) -> Program:
+    """The shop with everything read and a warehouse chosen, stock not yet."""
+    return reach(2)
+
+
+@pytest.fixture
+def stocked(reach: Callable[[int], Program]) -> Program:
+    """The shop's stock is in W1."""
+    return reach(3)
+
+
+@pytest.fixture
+def live(reach: Callable[[int], Program]) -> Program:
+    """The shop is live."""
+    return reach(4)

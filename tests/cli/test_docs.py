@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer.main
-
 from prestaconsole.cli import manual
-from prestaconsole.cli.app import app
+from prestaconsole.cli.app import program
 from prestaconsole.settings import example
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +29,7 @@ PROMISED = {
 
 def commands(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every command of the program that does something."""
-    command = command or typer.main.get_command(app)
+    command = command or program()
     for name, child in getattr(command, "commands", {}).items():
         below = f"{path} {name}".strip()
         if getattr(child, "commands", None):
