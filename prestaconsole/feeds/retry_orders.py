@@ -7,7 +7,8 @@ from sqlalchemy import case, select, update
 from prestaconsole.database import Connection
 from prestaconsole.feeds.context import FeedContext, Outcome
 from prestaconsole.model import Order
-from prestaconsole.operations.order_intake import OrderIntake, parked_orders, verdict_counts, verdict_words
+from prestaconsole.operations.order_aside import parked_orders
+from prestaconsole.operations.order_intake import OrderIntake, verdict_counts, verdict_words
 
 _BATCH = 200
 

@@ -8,15 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from prestaconsole.database import Connection
-from prestaconsole.model import FeedState, Order, OrderEvent
+from prestaconsole.model import FeedState, Order
 from prestaconsole.operations import parking
 from prestaconsole.operations import reference as words
 from prestaconsole.operations.ahead import Ahead
 from prestaconsole.operations.core import Core
 from prestaconsole.operations.cursors import OVERLAP, cursor, moved_at, set_cursor
+from prestaconsole.operations.order_aside import (
+    DAMAGED,
+    note_failed,
+    parked_orders,
+    store_what_can_be,
+    why_unreadable,
+)
+from prestaconsole.operations.order_events import store_events, touched
 from prestaconsole.operations.order_reading import (
     HISTORY_FIELDS,
     ORDERS_PER_PAGE,
@@ -32,8 +40,6 @@ from prestaconsole.operations.order_store import (
     check_identity,
     load_known,
     needs_storing,
-    note_damaged,
-    store_orders,
 )
 from prestaconsole.operations.pages import LogLine, PageCommit
 from prestaconsole.operations.reference import Reference, load_reference
@@ -49,7 +55,6 @@ HISTORIES = "order_histories"
 POLLED = "orders polled"
 _EVENTS_PER_PAGE = 1000
 _WATCHED_AT_ONCE = 1000
-_DAMAGED = "The shop's answer for it is damaged."
 
 
 @dataclass
@@ -181,22 +186,22 @@ class OrderIntake:
     async def _store_page(self, page: Page, last: int) -> None:
         if not page.complete:
             raise MalformedXml(f"Orders after id {last} are missing from the shop's answer.")
-        damaged = [damage.id for damage in page.damaged]
-        await self._store(page.entities, reached=max(last, page.last_id), damaged=damaged)
+        await self._store(page.entities, reached=max(last, page.last_id), failed=_damaged(page))
 
     async def _store(
         self,
         orders: Sequence[Entity],
         *,
         reached: int | None = None,
-        damaged: Sequence[int] = (),
+        failed: Mapping[int, str] | None = None,
         force: bool = False,
     ) -> None:
-        """Fetch what belongs to the new and changed among these orders and store them, with the cursor."""
-        whole = [order for order in orders if not order.damaged]
-        damaged = [*damaged, *(order.id for order in orders if order.damaged)]
-        # What is parked was told; it is still looked at where its page is read anyway, and may turn out well.
-        failing = [id_order for id_order in damaged if id_order not in self._parked]
+        """Fetch what belongs to the new and changed among these orders and store them, with the cursor.
+
+        ``failed``: orders of the page that could not be read, with the cause.
+        """
+        failed = {**(failed or {}), **{order.id: cause for order in orders if (cause := why_unreadable(order))}}
+        whole = [order for order in orders if order.id not in failed]
         shop_id = self.shop.id
         known = await self.core.database.read(lambda c: load_known(c, shop_id, (order.id for order in whole)))
         check_identity(whole, known)
@@ -207,34 +212,41 @@ class OrderIntake:
         batch = await read_details(self.client, wanted, fresh)
         intake = self._intake()
 
-        def store(connection: Connection) -> Stored:
-            stored = store_orders(connection, intake, batch)
-            note_damaged(connection, intake, damaged)
-            self._note_ends(connection, whole, damaged)
+        def store(connection: Connection) -> tuple[Stored, dict[int, str]]:
+            stored, refused = store_what_can_be(connection, intake, batch)
+            refused = {**failed, **refused}
+            note_failed(connection, intake, refused)
+            self._note_ends(connection, [order.id for order in whole if order.id not in refused], refused)
             if reached is not None:
                 set_cursor(connection, shop_id, ORDERS, reached, intake.now)
-            return stored
+            return stored, refused
 
-        logs = [
-            LogLine("warn", f"order {id_order}: the shop's answer is damaged, it is read again") for id_order in failing
-        ]
-        counts = {"seen": len(orders), "new": len(fresh), "changed": len(moved) - len(fresh), "failed": len(failing)}
-        stored = await self.commit(
+        new, changed = len(fresh), len(moved) - len(fresh)
+        counts = {"seen": len(orders), "new": new, "changed": changed}
+        stored, refused = await self.commit(
             store,
             done=self.result.new + self.result.changed + len(wanted),
             total=self._total,
             counts={name: number for name, number in counts.items() if number},
-            logs=logs + self._words_of(len(fresh), len(moved) - len(fresh)),
+            logs=self._words_of(new, changed),
         )
-        self._add(stored, [order.id for order in wanted], len(damaged))
+        self._add(stored, [order.id for order in wanted if order.id not in refused], len(refused))
+        await self._tell(refused)
 
-    def _note_ends(self, connection: Connection, whole: Sequence[Entity], damaged: Sequence[int]) -> None:
-        """Count what could not be read, once a poll: at the third time an order is parked."""
+    async def _tell(self, refused: Mapping[int, str]) -> None:
+        """Say what could not be taken in. What is parked was told; it may turn out well where its page is read."""
+        told = {id_order: cause for id_order, cause in refused.items() if id_order not in self._parked}
+        if told:
+            logs = [LogLine("warn", f"order {id_order} is read again: {cause}") for id_order, cause in told.items()]
+            await self.commit(lambda _: None, counts={"failed": len(told)}, logs=logs)
+
+    def _note_ends(self, connection: Connection, good: Sequence[int], refused: Mapping[int, str]) -> None:
+        """Count what could not be taken in, once a poll: at the third time an order is parked."""
         shop_id, now = self.shop.id, self.now
-        parking.note_good(connection, shop_id, "order", (str(order.id) for order in whole), at=now)
-        fresh = [id_order for id_order in damaged if id_order not in self._counted]
+        parking.note_good(connection, shop_id, "order", map(str, good), at=now)
+        fresh = {id_order: cause for id_order, cause in refused.items() if id_order not in self._counted}
         self._counted.update(fresh)
-        failed = {str(number): parking.Failed(f"order {number}", _DAMAGED) for number in fresh}
+        failed = {str(number): parking.Failed(f"order {number}", cause) for number, cause in fresh.items()}
         parking.note_failures(connection, shop_id, "order", failed, at=now, run_id=self.run_id)
 
     def _words_of(self, new: int, changed: int) -> list[LogLine]:
@@ -296,7 +308,7 @@ class OrderIntake:
                 id_shop=orders_context(self.shop),
             )
             page = await self.client.page(query)
-            await self._store(page.entities, damaged=[damage.id for damage in page.damaged])
+            await self._store(page.entities, failed=_damaged(page))
             if page.length < ORDERS_PER_PAGE and page.complete:
                 break
             after = max(page.last_id, after + 1)
@@ -322,64 +334,30 @@ class OrderIntake:
             await self._event_page([event for event in page.entities if not event.damaged], last)
 
     async def _event_page(self, events: Sequence[Entity], reached: int) -> None:
-        await self._read(await self.core.database.read(lambda c: self._touched(c, events)))
+        shop, states, start = self.shop, self._reference.states, self._boundary.id
+        await self._read(await self.core.database.read(lambda c: touched(c, shop.id, events, states, start=start)))
 
         def store(connection: Connection) -> None:
-            self._store_events(connection, events)
+            store_events(connection, shop, events, self.now)
             set_cursor(connection, self.shop.id, HISTORIES, reached, self.now)
 
         await self.commit(store)
 
-    def _touched(self, connection: Connection, events: Sequence[Entity]) -> list[int]:
-        """Orders whose last state differs from ours; of those we never read, the ones that count again."""
-        newest = {event.integer("id_order"): event.integer("id_order_state") for event in events}
-        known = load_known(connection, self.shop.id, newest)
-        touched = []
-        for id_order, state in newest.items():
-            before = known.get(id_order)
-            if before is None:
-                older = id_order < self._boundary.id
-                if not older or deducts(state, self._reference.states):
-                    touched.append(id_order)
-            elif before.id_order_state != state:
-                touched.append(id_order)
-        return touched
-
-    def _store_events(self, connection: Connection, events: Sequence[Entity]) -> None:
-        ids = [event.id for event in events]
-        stored = set(
-            connection.execute(
-                select(OrderEvent.id_order_history).where(
-                    OrderEvent.shop_id == self.shop.id, OrderEvent.id_order_history.in_(ids)
-                )
-            ).scalars()
-        )
-        rows = [
-            {
-                "shop_id": self.shop.id,
-                "id_order_history": event.id,
-                "id_order": event.integer("id_order"),
-                "id_order_state": event.integer("id_order_state"),
-                "date_add": event.local_time("date_add", self.shop.zone),
-                "seen_at": self.now,
-            }
-            for event in events
-            if event.id not in stored
-        ]
-        if rows:
-            connection.execute(insert(OrderEvent), rows)
-
     # -- again -----------------------------------------------------------------------------------------------------
 
     async def _unfinished(self) -> None:
-        """Orders that the shop was still writing at the last look."""
-        seen = set(self.result.orders)
+        """Orders that the shop was still writing at the last look, and those that could not be taken in."""
+        seen = {*self.result.orders, *self._counted, *self._parked}
         incomplete = select(Order.id_order).where(
             Order.shop_id == self.shop.id, Order.verdict == "incomplete", Order.watched
         )
-        ids = await self.core.database.read(lambda c: list(c.execute(incomplete.limit(_WATCHED_AT_ONCE)).scalars()))
-        seen |= self._parked
-        await self._read([id_order for id_order in ids if id_order not in seen])
+        shop_id = self.shop.id
+
+        def due(connection: Connection) -> set[int]:
+            failing = {int(record) for record in parking.failing(connection, shop_id, "order")}
+            return failing.union(connection.execute(incomplete.limit(_WATCHED_AT_ONCE)).scalars())
+
+        await self._read(sorted(await self.core.database.read(due) - seen))
 
     async def _read(self, ids: Sequence[int], *, force: bool = False) -> None:
         if not ids:
@@ -407,9 +385,8 @@ class OrderIntake:
         await self.commit(store, logs=[LogLine("warn", f"not listed by the shop any more: order {names}")])
 
 
-def parked_orders(connection: Connection, shop_id: int) -> set[int]:
-    """Orders that are not asked for again until a person frees them."""
-    return {int(record) for record in parking.parked(connection, shop_id, "order")}
+def _damaged(page: Page) -> dict[int, str]:
+    return dict.fromkeys((damage.id for damage in page.damaged), DAMAGED)
 
 
 async def poll_orders(

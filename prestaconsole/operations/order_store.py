@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from prestaconsole.database import Connection, insert_new, upsert
+from prestaconsole.database import Connection, upsert
 from prestaconsole.errors import PrestaConsoleError
 from prestaconsole.model import HoldState, Order, OrderAddress, OrderLine
 from prestaconsole.operations.holds import LineUnits, OrderUnits, settle
@@ -73,6 +73,13 @@ class Stored:
     changed: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     unknown_states: dict[int, int] = field(default_factory=dict)
+
+    def add(self, other: "Stored") -> None:
+        """Count what storing some more did, too."""
+        self.new += other.new
+        self.changed += other.changed
+        for verdict, number in other.counts.items():
+            self.counts[verdict] = self.counts.get(verdict, 0) + number
 
 
 def load_known(connection: Connection, shop_id: int, ids: Iterable[int]) -> dict[int, KnownOrder]:
@@ -146,24 +153,6 @@ def store_orders(connection: Connection, intake: Intake, batch: OrderBatch) -> S
     _drop_lines(connection, batch, after)
     _report_states(connection, intake, batch, verdicts, stored)
     return stored
-
-
-def note_damaged(connection: Connection, intake: Intake, ids: Sequence[int]) -> None:
-    """A ledger row for orders whose answer could not be read: seen, watched, and read again at every poll."""
-    rows = [
-        {
-            "shop_id": intake.shop.id,
-            "id_order": id_order,
-            "verdict": "incomplete",
-            "reason": "The shop's answer for it is damaged.",
-            "verdict_at": intake.now,
-            "first_seen_at": intake.now,
-            "read_at": intake.now,
-            "watched": True,
-        }
-        for id_order in ids
-    ]
-    insert_new(connection, Order, rows, key=["shop_id", "id_order"])
 
 
 def _count(stored: Stored, order: Entity, before: KnownOrder | None, verdict: Verdict) -> None:

@@ -101,6 +101,12 @@ def parked(connection: Connection, shop_id: int, kind: str) -> dict[str, ParkedR
     return {row.record: row for row in rows}  # type: ignore[misc]  # rows carry the columns of the class
 
 
+def failing(connection: Connection, shop_id: int, kind: str) -> list[str]:
+    """Records that failed at their last try and are not parked: to be tried again."""
+    wanted = (ParkedRecord.shop_id == shop_id, ParkedRecord.kind == kind, ParkedRecord.parked_at.is_(None))
+    return list(connection.execute(select(ParkedRecord.record).where(*wanted).order_by(ParkedRecord.id)).scalars())
+
+
 def release(connection: Connection, shop_id: int, kind: str, *, by: str, at: datetime) -> list[str]:
     """Free everything parked of this kind: feeds try it again, the incident closes. Gives the records."""
     freed = list(parked(connection, shop_id, kind))
