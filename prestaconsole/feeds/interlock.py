@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from prestaconsole.database import Connection
 from prestaconsole.errors import LockedError
-from prestaconsole.feeds.registry import feed_spec
+from prestaconsole.feeds.registry import FeedSpec, feed_spec
 from prestaconsole.model import AuditEvent, FeedState, ShopMode
 from prestaconsole.operations.pauses import pause_of_everything
 from prestaconsole.operations.shop_settings import value
@@ -39,6 +39,10 @@ _MODE_WORDS: dict[str, tuple[str, str]] = {
         "Locked in setup: rehearsal makes plans, live sends them.",
         "`prestaconsole shop mode {code} rehearsal` names the open points.",
     ),
+    "setup, update_orders": (
+        "Locked in setup: orders are updated only once the shop is in rehearsal.",
+        "`prestaconsole shop mode {code} rehearsal` names the open points; import_orders reads new ones until then.",
+    ),
     "live, import_stock": (
         "Locked in live: the console owns the stock now; an import would overwrite it.",
         "It stays so while the shop is live. A correction goes through `prestaconsole stock set` or `stock load`.",
@@ -51,17 +55,24 @@ _MODE_WORDS: dict[str, tuple[str, str]] = {
 
 
 def permission(
-    connection: Connection, shop: ShopRecord, feed: str, *, reason: str = "", unattended: bool = False
+    connection: Connection,
+    shop: ShopRecord,
+    feed: str,
+    *,
+    reason: str = "",
+    unattended: bool = False,
+    plan: bool = False,
 ) -> Permission:
     """What the mode, a pause, the needs and the once-only rule allow this feed now.
 
     ``reason`` is what a person typed for a second import of stock. ``unattended`` is true for schedules and events,
-    which may never start a once-only feed. Raises ``UsageError`` for an unknown feed.
+    which may never start a once-only feed. ``plan``: it only says what it would do, which needs no reason. Raises
+    ``UsageError`` for an unknown feed.
     """
     spec = feed_spec(feed)
     allowance = spec.modes[shop.mode]
     if allowance == "locked":
-        return _locked_by_mode(connection, shop)
+        return _locked_by_mode(connection, shop, spec)
     if shop.all_paused and allowance != "plan":
         pause = pause_of_everything(connection)
         words = f"Everything is paused {pause.words}." if pause else "Everything is paused."
@@ -70,18 +81,20 @@ def permission(
         until = f" until {shop.paused_until:%Y-%m-%d %H:%M} UTC" if shop.paused_until else ""
         words = f"Paused{until} by {shop.paused_by or 'somebody'}: {shop.pause_reason or 'no reason given'}."
         return Permission("locked", "paused", words, f"`prestaconsole shop resume {shop.code}` resumes.")
-    missing = _missing_need(connection, shop, spec.needs)
+    missing = _missing_need(connection, shop, spec.needs) if spec.needs else None
     if missing is not None:
         return missing
     if allowance in {"once", "typed"}:
+        if plan and not unattended:
+            return Permission("plan")
         return _once(connection, shop, feed, reason, unattended)
     return Permission("plan" if allowance == "plan" else "run")
 
 
-def _locked_by_mode(connection: Connection, shop: ShopRecord) -> Permission:
+def _locked_by_mode(connection: Connection, shop: ShopRecord, spec: FeedSpec) -> Permission:
     name = {
         ShopMode.DRAFT: "draft",
-        ShopMode.SETUP: "setup, writing feed",
+        ShopMode.SETUP: "setup, writing feed" if spec.writes else "setup, update_orders",
         ShopMode.REHEARSAL: "setup, writing feed",
         ShopMode.LIVE: "live, import_stock",
         ShopMode.FROZEN: "frozen",

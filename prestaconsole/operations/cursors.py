@@ -1,11 +1,12 @@
-"""How far each table of a shop was read, by id."""
+"""How far each table of a shop was read, by id, and what each feed keeps for its next run."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from prestaconsole.database import Connection, upsert
-from prestaconsole.model import ShopCursor
+from prestaconsole.model import FeedState, ShopCursor
 
 OVERLAP = 50
 """Every cursor reads the last ids again: rows commit out of order (DESIGN §6)."""
@@ -27,3 +28,9 @@ def set_cursor(connection: Connection, shop_id: int, name: str, value: int, at: 
     """Set the cursor, in the transaction that stores what it covers."""
     row = {"shop_id": shop_id, "name": name, "value": value, "moved_at": at}
     upsert(connection, ShopCursor, [row], key=["shop_id", "name"])
+
+
+def feed_detail(connection: Connection, shop_id: int, feed: str) -> dict[str, Any]:
+    """What a feed noted for its next run; empty before its first."""
+    found = select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == feed)
+    return dict(connection.execute(found).scalar() or {})

@@ -11,12 +11,12 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from prestaconsole.database import Connection
-from prestaconsole.model import FeedState, Order
+from prestaconsole.model import Order
 from prestaconsole.operations import parking
 from prestaconsole.operations import reference as words
 from prestaconsole.operations.ahead import Ahead
 from prestaconsole.operations.core import Core
-from prestaconsole.operations.cursors import OVERLAP, cursor, moved_at, set_cursor
+from prestaconsole.operations.cursors import OVERLAP, cursor, feed_detail, moved_at, set_cursor
 from prestaconsole.operations.order_aside import (
     DAMAGED,
     note_failed,
@@ -123,15 +123,12 @@ class OrderIntake:
         shop_id = self.shop.id
 
         def load(connection: Connection) -> tuple[Reference, datetime | None, int | None, int | None, int | None]:
-            baseline = connection.execute(
-                select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == "import_stock")
-            ).scalar()
             return (
                 load_reference(connection, shop_id),
                 moved_at(connection, shop_id, POLLED),
                 cursor(connection, shop_id, HISTORIES),
                 cursor(connection, shop_id, ORDERS),
-                (baseline or {}).get("baseline"),
+                feed_detail(connection, shop_id, "import_stock").get("baseline"),
             )
 
         (

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import select
-
 from prestaconsole.database import Connection, upsert
 from prestaconsole.model import FeedState
 from prestaconsole.operations.core import Core
-from prestaconsole.operations.cursors import cursor, set_cursor
+from prestaconsole.operations.cursors import cursor, feed_detail, set_cursor
 from prestaconsole.operations.order_reading import orders_context
 from prestaconsole.operations.pages import PageCommit
 from prestaconsole.operations.shop_settings import SHOP_SETTINGS, OrderStart, value
@@ -89,12 +87,10 @@ def _since(core: Core, shop: ShopRecord, start: OrderStart) -> datetime:
 
 
 def _detail(connection: Connection, shop_id: int) -> dict[str, Any]:
-    found = select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == "import_orders")
-    return dict((connection.execute(found).scalar() or {}).get(_DETAIL, {}))
+    return dict(feed_detail(connection, shop_id, "import_orders").get(_DETAIL, {}))
 
 
 def _note(connection: Connection, shop_id: int, start: dict[str, Any]) -> None:
-    found = select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == "import_orders")
-    detail = {**(connection.execute(found).scalar() or {}), _DETAIL: start}
+    detail = {**feed_detail(connection, shop_id, "import_orders"), _DETAIL: start}
     row = {"shop_id": shop_id, "feed": "import_orders", "detail": detail}
     upsert(connection, FeedState, [row], key=["shop_id", "feed"])

@@ -311,7 +311,7 @@ def _store_lines(
             if not line.damaged
         ]
         history = standing is not HoldState.OPEN and not newer
-        units.append(OrderUnits(order_id, order.id, standing, lines, history))
+        units.append(OrderUnits(order_id, order.id, standing, lines, history, order.integer("id_shop")))
     return units
 
 

@@ -58,6 +58,7 @@ def estimates(connection: Connection, shop: ShopRecord, *, rows: dict[str, int] 
     products, combinations = _listings(connection, shop.id)
     stock = products + combinations
     watched = given.get("retry_orders", _watched(connection, shop.id))
+    orders = given.get("reconcile_orders", _orders(connection, shop.id))
     plans: dict[str, tuple[int, dict[str, int]]] = {
         "import_products": (
             2 * stock,
@@ -70,10 +71,11 @@ def estimates(connection: Connection, shop: ShopRecord, *, rows: dict[str, int] 
         "stock_check": (stock, {"stock_availables": _pages(stock, _PAGE)}),
         "import_stock": (stock, {"stock_availables": _pages(stock, _PAGE)}),
         "retry_orders": (watched, _times(_AGAIN, _pages(watched, _ORDERS))),
+        "reconcile_orders": (orders, {"orders": _pages(orders, _PAGE)}),
     }
     if "import_orders" in given:
-        orders = given["import_orders"]
-        plans["import_orders"] = (orders, _times(_OF_AN_ORDER, _pages(orders, _ORDERS)))
+        new = given["import_orders"]
+        plans["import_orders"] = (new, _times(_OF_AN_ORDER, _pages(new, _ORDERS)))
     found = {}
     for feed, (count, requests) in plans.items():
         if count and all(name in cost for name, number in requests.items() if number):
@@ -98,6 +100,10 @@ def _listings(connection: Connection, shop_id: int) -> tuple[int, int]:
     )
     counts = {bool(is_product): int(number) for is_product, number in rows}
     return counts.get(True, 0), counts.get(False, 0)
+
+
+def _orders(connection: Connection, shop_id: int) -> int:
+    return connection.execute(select(func.count()).where(Order.shop_id == shop_id)).scalar_one()
 
 
 def _watched(connection: Connection, shop_id: int) -> int:
