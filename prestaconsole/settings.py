@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     keep_movements_days: int = Field(
         default=730, ge=0, description="Days until stock movements are folded into one for each product; 0: never."
     )
+    keep_loads_days: int = Field(
+        default=180, ge=0, description="Days the notes on stock files and their error files are kept; 0: for ever."
+    )
     keep_evidence_days: int = Field(
         default=180, ge=0, description="Days the evidence of closed incidents is kept; 0: for ever."
     )

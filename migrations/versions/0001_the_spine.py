@@ -302,6 +302,7 @@ def upgrade() -> None:
         sa.Column("shop_id", Identifier, nullable=False),
         sa.Column("id_product", sa.Integer(), nullable=False),
         sa.Column("id_product_attribute", sa.Integer(), nullable=False),
+        sa.Column("id_shop", sa.Integer(), nullable=False),
         sa.Column("product_id", Identifier, nullable=True),
         sa.Column("has_combinations", sa.Boolean(), nullable=False),
         sa.Column("sku", sa.String(length=80), nullable=False),
@@ -310,6 +311,7 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("price", Amount(), nullable=False),
         sa.Column("product_type", sa.String(length=16), nullable=False),
+        sa.Column("pack_stock_type", sa.Integer(), nullable=False),
         sa.Column("linked_by", sa.String(length=12), nullable=False),
         sa.Column("seen_at", UtcDateTime(), nullable=False),
         sa.Column("gone_at", UtcDateTime(), nullable=True),
@@ -346,6 +348,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_listing_product_id"), ["product_id"], unique=False)
         batch_op.create_index("ix_listing_shop_id_sku", ["shop_id", "sku"], unique=False)
         batch_op.create_index("ix_listing_shop_id_stock_row", ["shop_id", "id_stock_available"], unique=False)
+
+    op.create_table(
+        "pack_part",
+        sa.Column("shop_id", Identifier, nullable=False),
+        sa.Column("id_product", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id_part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id_part_attribute", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("units", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["shop_id"], ["shop.id"], name=op.f("fk_pack_part_shop_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("shop_id", "id_product", "id_part", "id_part_attribute", name=op.f("pk_pack_part")),
+    )
 
     op.create_table(
         "order_event",
@@ -836,6 +849,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("physical", sa.Integer(), nullable=False),
+        sa.Column("first", sa.Boolean(), nullable=False),
         sa.Column("shop_id", Identifier, nullable=True),
         sa.Column("order_id", Identifier, nullable=True),
         sa.Column("run_id", sa.Integer(), nullable=True),
@@ -864,6 +878,8 @@ def upgrade() -> None:
         sa.Column("id_product_attribute", sa.Integer(), nullable=False),
         sa.Column("product_id", Identifier, nullable=True),
         sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("per_unit", sa.Integer(), nullable=False),
+        sa.Column("with_parts", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("opened_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
@@ -876,7 +892,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name=op.f("fk_stock_hold_product_id")),
         sa.ForeignKeyConstraint(["shop_id"], ["shop.id"], name=op.f("fk_stock_hold_shop_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stock_hold")),
-        sa.UniqueConstraint("order_line_id", name=op.f("uq_stock_hold_order_line_id")),
+        sa.UniqueConstraint(
+            "order_line_id",
+            "id_product",
+            "id_product_attribute",
+            name=op.f("uq_stock_hold_order_line_id_id_product_id_product_attribute"),
+        ),
     )
     with op.batch_alter_table("stock_hold", schema=None) as batch_op:
         batch_op.create_index("ix_stock_hold_listing", ["shop_id", "id_product", "id_product_attribute"], unique=False)
@@ -978,6 +999,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_kit_part_part_id"))
 
     op.drop_table("kit_part")
+    op.drop_table("pack_part")
     with op.batch_alter_table("incident", schema=None) as batch_op:
         batch_op.drop_index("ix_incident_shop_id_cause_key")
         batch_op.drop_index("ix_incident_open")

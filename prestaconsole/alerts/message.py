@@ -32,6 +32,8 @@ class Item:
     owner: str = ""
     closed_by: str = ""
     closed_at: datetime | None = None
+    openings: int = 1
+    """How often its cause opened in the last 24 hours."""
 
     def line(self) -> str:
         """The thing in one line: ``ACT Wolle: The key was refused. (12 times since 09:40 UTC)``."""
@@ -41,9 +43,11 @@ class Item:
         return f"{head} {where}{plain(self.title)}{self._tail()}"
 
     def _tail(self) -> str:
+        often = f"opened {self.openings} times in 24 h" if self.openings > 1 else ""
         if self.kind == "cured":
-            return f" (closed by {plain(self.closed_by)})" if self.closed_by else ""
-        parts = [f"{self.count} times" if self.count > 1 else ""]
+            parts = [f"closed by {plain(self.closed_by)}" if self.closed_by else "", often]
+        else:
+            parts = [f"{self.count} times" if self.count > 1 else "", often]
         if self.kind == "reminder":
             parts += [f"since {self.opened_at:%Y-%m-%d %H:%M} UTC", f"{plain(self.owner)} has it" if self.owner else ""]
         said = ", ".join(filter(None, parts))
@@ -117,6 +121,7 @@ def _document(item: Item) -> dict[str, Any]:
         "title": plain(item.title),
         "remedy": plain(item.remedy),
         "count": item.count,
+        "openings": item.openings,
         "opened_at": _iso(item.opened_at),
         "owner": item.owner,
         "closed_at": _iso(item.closed_at) if item.closed_at else None,

@@ -2,7 +2,7 @@
 
 import httpx
 
-from prestaconsole import __version__
+from prestaconsole.alerts.outside import client_for
 from prestaconsole.errors import PrestaConsoleError
 
 SECONDS = 60.0
@@ -15,9 +15,8 @@ class PingFailed(PrestaConsoleError):
 
 async def ping(url: str, *, transport: httpx.AsyncBaseTransport | None = None, timeout: float = 10.0) -> None:
     """Ask for the URL once. Raises ``PingFailed`` unless the answer is a success."""
-    headers = {"User-Agent": f"PrestaConsole/{__version__}"}
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=timeout, headers=headers) as client:
+        async with client_for(url, transport, timeout) as client:
             answer = await client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PingFailed(

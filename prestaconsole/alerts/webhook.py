@@ -5,8 +5,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from prestaconsole import __version__
 from prestaconsole.alerts.message import Message
+from prestaconsole.alerts.outside import client_for
 from prestaconsole.errors import PrestaConsoleError
 
 TIMEOUT = 15.0
@@ -28,9 +28,8 @@ async def post(
 
     A redirect is not followed: the body would go where nobody has said it may.
     """
-    headers = {"User-Agent": f"PrestaConsole/{__version__}"}
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=timeout, headers=headers) as client:
+        async with client_for(url, transport, timeout) as client:
             answer = await client.post(url, json=message.document())
     except httpx.InvalidURL:
         raise AlertNotSent("The webhook's address is no address.", "Look at PRESTACONSOLE_ALERT_WEBHOOK_URL.") from None

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from prestaconsole.changes import identity
 from prestaconsole.changes.aside import NOT_TAKEN, note_ends
 from prestaconsole.changes.bodies import SENDABLE, Sending, SentRow, SurpriseZeros, load_sending
+from prestaconsole.changes.brake import judge_again
 from prestaconsole.changes.decide import CANARY_CAUSE, FOREIGN_CAUSE, WIPED_CAUSE, load_changeset, require_made_live
 from prestaconsole.changes.gate import require_live
 from prestaconsole.changes.journal import count_states
@@ -62,7 +63,10 @@ class Applying:
         Raises ``HeldError`` when it waits for a person, ``LockedError`` when the gate is shut, ``UsageError`` when
         there is nothing to send, and the ``WebserviceError`` of a shop in trouble; unsent rows stay for the next run.
         """
-        await self.commit(partial(_begin, shop=self.shop, changeset_id=changeset_id))
+        now = self.core.clock.now()
+        braked = await self.commit(partial(_begin, shop=self.shop, changeset_id=changeset_id, now=now))
+        if braked:
+            return await self._brake(changeset_id, f"{braked}, with all that went out since it was made.")
         try:
             notes = await identity.check_before_write(self.core, self.shop, self.client)
             if notes:
@@ -119,7 +123,8 @@ class Applying:
             try:
                 result = await push.body(body, canary=canary)
             except SurpriseZeros as surprise:
-                return await self._brake(changeset_id, surprise)
+                words = f"{surprise.count} SKUs would go to 0 within the hour, more than when the plan was made."
+                return await self._brake(changeset_id, words)
             done += len(body) - sum(len(part) for part in result.again)
             waiting.extendleft(reversed(result.again))
             mark = {**checkpoint_of(changeset_id), "done": done}
@@ -148,6 +153,7 @@ class Applying:
                 run_id=self.run_id,
                 write_timeout=write_timeout,
                 contexts=contexts,
+                now=self.core.clock.now(),
             )
 
         sending = await self.core.database.read(load)
@@ -187,8 +193,8 @@ class Applying:
                 count=len(result.failed),
             )
 
-    async def _brake(self, changeset_id: int, surprise: SurpriseZeros) -> Applied:
-        words = f"Held by the brake: {surprise.count} more SKUs would go to 0 than the plan said."
+    async def _brake(self, changeset_id: int, words: str) -> Applied:
+        words = f"Held by the brake: {words}"
         return await self.commit(
             partial(self._hold, changeset_id=changeset_id, words=words, cause=BRAKE_CAUSE),
             logs=[LogLine("FAIL", words)],
@@ -265,12 +271,13 @@ def park(connection: Connection, shop_id: int, words: str) -> int:
 # -- transactions ----------------------------------------------------------------------------------------------
 
 
-def _begin(connection: Connection, shop: ShopRecord, changeset_id: int) -> None:
+def _begin(connection: Connection, shop: ShopRecord, changeset_id: int, now: datetime) -> str:
+    """Take the plan up to be sent; gives why the brake holds it after all, or ''."""
     found = load_changeset(connection, changeset_id)
     if found.shop_id != shop.id:
         raise UsageError(f"Plan {changeset_id} belongs to another shop.", "`prestaconsole changeset list` shows them.")
     state = ChangesetState(found.state)
-    if state is ChangesetState.HELD:
+    if state is ChangesetState.HELD or (found.brake.get("tripped") and found.released_at is None):
         raise HeldError(
             found.error or f"Plan {changeset_id} is held.",
             f"`prestaconsole changeset release {changeset_id} --confirm {shop.code} --reason R` lets it go.",
@@ -283,9 +290,13 @@ def _begin(connection: Connection, shop: ShopRecord, changeset_id: int) -> None:
         raise HeldError(
             f"Plan {changeset_id} waits for approval.", f"`prestaconsole changeset approve {changeset_id}` gives it."
         )
+    verdict = judge_again(connection, shop, changeset_id, now=now)
+    if verdict is not None and verdict.tripped:
+        return verdict.words
     canary = found.canary or first_since_live(connection, shop.id)
     values = {"state": ChangesetState.APPLYING, "canary": canary, "error": ""}
     connection.execute(update(Changeset).where(Changeset.id == changeset_id).values(**values))
+    return ""
 
 
 def _park(connection: Connection, changeset_id: int, words: str) -> None:

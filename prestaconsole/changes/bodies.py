@@ -1,9 +1,11 @@
 """What the steps of a push hand one another: the plan being sent, its rows on their way, what marking did."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import select
 
+from prestaconsole.changes.brake import zeros_so_far
 from prestaconsole.changes.gate import Permit
 from prestaconsole.changes.stock_rows import Contexts, StockRow
 from prestaconsole.database import Connection
@@ -14,10 +16,10 @@ SENDABLE = (ChangeState.PLANNED, ChangeState.APPROVED)
 
 
 class SurpriseZeros(Exception):
-    """More rows go to zero than the plan said, and so many that the brake would have held it."""
+    """More rows go to zero than the brake knew when it let the plan pass, and so many that it would have held it."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"{count} rows go to zero that were planned with stock")
+        super().__init__(f"{count} rows go to zero, more than when the plan was judged")
         self.count = count
 
 
@@ -35,10 +37,10 @@ class Sending:
     reopened: ChangeState
     """The state of a row that waits to be sent (again)."""
     undoes_id: int | None
-    zeros_known: int
-    """Listings to zero that the brake saw, or a person released, with this plan."""
-    released: bool
-    surprises: int = 0
+    zeros_before: int
+    """What counts against the zeros of this plan before it goes on; see ``brake.zeros_so_far``."""
+    zeros: set[int] = field(default_factory=set)
+    """Listings that went to zero since, each once however often it was sent."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class Marked:
     foreign: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     carried: list[str] = field(default_factory=list)
-    surprises: int = 0
-    """Rows that go to zero and were planned with stock."""
+    zeros: set[int] = field(default_factory=set)
+    """Listings that go to zero."""
 
     def count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -83,13 +85,11 @@ def load_sending(
     run_id: int,
     write_timeout: float,
     contexts: Contexts,
+    now: datetime,
 ) -> Sending:
     """What the sender of this changeset must know of it."""
-    found = connection.execute(
-        select(Changeset.approved_at, Changeset.released_at, Changeset.undoes_id, Changeset.brake).where(
-            Changeset.id == changeset_id
-        )
-    ).one()
+    columns = (Changeset.approved_at, Changeset.undoes_id)
+    found = connection.execute(select(*columns).where(Changeset.id == changeset_id)).one()
     token = connection.execute(select(FeedRun.token).where(FeedRun.id == run_id)).scalar()
     return Sending(
         shop=shop,
@@ -101,6 +101,5 @@ def load_sending(
         fixed=found.undoes_id is not None,
         reopened=ChangeState.APPROVED if found.approved_at is not None else ChangeState.PLANNED,
         undoes_id=found.undoes_id,
-        zeros_known=int(found.brake.get("to_zero", 0)),
-        released=found.released_at is not None,
+        zeros_before=zeros_so_far(connection, shop.id, changeset_id, now=now),
     )

@@ -1,7 +1,7 @@
 """The brake on a stored plan: counts it with the hour before, judges it, keeps the verdict. Imports operations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,23 +60,68 @@ def judge_plan(
     """Judge the stored rows of a stock plan and keep the verdict in ``changeset.brake``.
 
     They are counted (``totals`` of ``plan_totals``) together with all that went to the shop in the hour before, each
-    listing once: so many small plans cannot pass where one large one may not. The document holds ``rules`` (rule,
-    limit, plan, tripped) for the brake screen, and the figures behind them.
+    listing once: so many small plans cannot pass where one large one may not. What a person released from the brake
+    was looked at and does not count again: else every sale of the next hour would wait for a release of its own. The
+    document holds ``rules`` (rule, limit, plan, tripped) for the brake screen, and the figures behind them.
     """
-    listings = shop_listings(connection, shop.id)
-    batches = _batches_since(connection, shop.id, now - HOUR)
-    shape = PlanShape(
-        listings=listings,
-        to_zero=totals.zeros + _besides(connection, changeset_id, batches, _goes_to_zero()),
-        changed=totals.rows + _besides(connection, changeset_id, batches),
-        tenfold=totals.tenfold + _besides(connection, changeset_id, batches, _moves_tenfold()),
-        source_rows=source_rows(connection, shop) if whole_shop else None,
-        source_before=_source_before(connection, shop.id, changeset_id, listings) if whole_shop else None,
-        fall=_largest_fall(connection, changeset_id),
-    )
+    shape = _shape(connection, shop, changeset_id, totals, now)
+    if whole_shop:
+        before = _source_before(connection, shop.id, changeset_id, shape.listings)
+        shape = replace(shape, source_rows=source_rows(connection, shop), source_before=before)
     verdict = judge(shape, limits_of(shop))
     _keep(connection, changeset_id, shape, verdict)
     return verdict
+
+
+def judge_again(connection: Connection, shop: ShopRecord, changeset_id: int, *, now: datetime) -> BrakeVerdict | None:
+    """Judge a plan once more before it is sent, where other plans went out since it was made; None where none did.
+
+    Each of many plans may pass while nothing is sent yet, and all of them together be what none may be. A plan that a
+    person released is not judged again.
+    """
+    columns = (Changeset.planned_at, Changeset.released_at, Changeset.brake)
+    found = connection.execute(select(*columns).where(Changeset.id == changeset_id)).one()
+    since = (
+        select(ChangeBatch.id)
+        .join(Changeset, Changeset.id == ChangeBatch.changeset_id)
+        .where(Changeset.shop_id == shop.id, Changeset.id != changeset_id, ChangeBatch.sent_at >= found.planned_at)
+        .limit(1)
+    )
+    if found.released_at is not None or connection.execute(since).first() is None:
+        return None
+    shape = _shape(connection, shop, changeset_id, plan_totals(connection, changeset_id), now)
+    shape = replace(shape, source_rows=found.brake.get("source_rows"))
+    verdict = judge(shape, limits_of(shop))
+    if verdict.tripped:
+        _keep(connection, changeset_id, shape, verdict)
+    return verdict
+
+
+def zeros_so_far(connection: Connection, shop_id: int, changeset_id: int, *, now: datetime) -> int:
+    """Listings that went to zero and count against this plan while it is sent.
+
+    For a released plan those it said itself were looked at: the figure is negative by what is left of them.
+    """
+    released = connection.execute(select(Changeset.released_at).where(Changeset.id == changeset_id)).scalar()
+    if released is None:
+        return _besides(connection, changeset_id, _batches_since(connection, shop_id, now - HOUR), _goes_to_zero())
+    said = (
+        select(func.count(Change.record.distinct()))
+        .where(Change.changeset_id == changeset_id, Change.kind == ChangeKind.STOCK, Change.state.in_(UNSENT))
+        .where(_goes_to_zero())
+    )
+    return -int(connection.execute(said).scalar_one())
+
+
+def _shape(connection: Connection, shop: ShopRecord, changeset_id: int, totals: PlanTotals, now: datetime) -> PlanShape:
+    batches = _batches_since(connection, shop.id, now - HOUR)
+    return PlanShape(
+        listings=shop_listings(connection, shop.id),
+        to_zero=totals.zeros + _besides(connection, changeset_id, batches, _goes_to_zero()),
+        changed=totals.rows + _besides(connection, changeset_id, batches),
+        tenfold=totals.tenfold + _besides(connection, changeset_id, batches, _moves_tenfold()),
+        fall=_largest_fall(connection, changeset_id),
+    )
 
 
 def _keep(connection: Connection, changeset_id: int, shape: PlanShape, verdict: BrakeVerdict) -> None:
@@ -165,13 +210,16 @@ def plan_totals(connection: Connection, changeset_id: int) -> PlanTotals:
 
 
 def _batches_since(connection: Connection, shop_id: int, since: datetime) -> Sequence[Row[Any]]:
+    """The requests since then, but those of plans that the brake held and a person released."""
     found = (
         select(ChangeBatch.id, ChangeBatch.changeset_id)
         .join(Changeset, Changeset.id == ChangeBatch.changeset_id)
         .where(Changeset.shop_id == shop_id, ChangeBatch.sent_at > since)
     )
     rows: Any = connection.execute(found).all()
-    return list(rows)
+    released = select(Changeset.id, Changeset.brake).where(Changeset.shop_id == shop_id, Changeset.released_at > since)
+    looked_at = {row.id for row in connection.execute(released) if row.brake.get("tripped")}
+    return [row for row in rows if row.changeset_id not in looked_at]
 
 
 def _besides(

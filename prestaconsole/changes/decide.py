@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 
 from prestaconsole.changes.brake import UNSENT
 from prestaconsole.changes.marks import clear_marks
@@ -109,7 +109,8 @@ def release(
 def drop(connection: Connection, changeset_id: int, *, actor: str, at: datetime, reason: str = "") -> Decided:
     """Give a plan up: the shop keeps its numbers, the unsent rows are closed and their listings count as looked at.
 
-    Raises ``UsageError`` when it is over, ``LockedError`` while it is being sent.
+    Raises ``UsageError`` when it is over, ``LockedError`` while it is being sent, or where a row was sent and not read
+    back yet: a plan is over only when nothing of it is in doubt.
     """
     found = _load(connection, changeset_id)
     refuse_key("reason", reason)
@@ -118,6 +119,8 @@ def drop(connection: Connection, changeset_id: int, *, actor: str, at: datetime,
             f"Plan {changeset_id} is being sent.", "Stop its run first: `prestaconsole feed cancel RUN`; then drop it."
         )
     _require_open(found, set(ChangesetState) - _ENDED)
+    shop = load_shop(connection, found.shop_id)
+    _require_read_back(connection, found, shop)
     rows = (
         select(Listing.id, Listing.push_mark)
         .join(Change, Change.record == Listing.id)
@@ -137,7 +140,6 @@ def drop(connection: Connection, changeset_id: int, *, actor: str, at: datetime,
     after = ChangesetState.DONE if sent else ChangesetState.VOID
     values = {"state": after, "ended_at": at, "error": note[:1].upper() + note[1:] + "."}
     connection.execute(update(Changeset).where(Changeset.id == changeset_id).values(**values))
-    shop = load_shop(connection, found.shop_id)
     _close_incidents(connection, shop, found.id, actor, at)
     return _audited(connection, found, after, "changeset drop", actor, at, reason)
 
@@ -182,6 +184,17 @@ def _load(connection: Connection, changeset_id: int) -> Row[Any]:
     if row is None:
         raise NotFoundError(f"There is no plan {changeset_id}.", "`prestaconsole changeset list` shows them all.")
     return row
+
+
+def _require_read_back(connection: Connection, found: Row[Any], shop: ShopRecord) -> None:
+    sent = select(func.count()).select_from(Change)
+    sent = sent.where(Change.changeset_id == found.id, Change.state == ChangeState.SENT)
+    if count := int(connection.execute(sent).scalar_one()):
+        rows = "1 row of it was" if count == 1 else f"{count} rows of it were"
+        raise LockedError(
+            f"Plan {found.id} is not dropped: {rows} sent and not read back, so nobody knows whether the shop took it.",
+            f"`prestaconsole feed run {shop.code} export_stock --plan --wait` reads it back; then drop the plan.",
+        )
 
 
 def _is_at_work(connection: Connection, shop_id: int) -> bool:

@@ -37,6 +37,9 @@ class _Weighed:
     products: set[int] = field(default_factory=set)
     asm: list[int] = field(default_factory=list)
     shown: list[tuple[int, int]] = field(default_factory=list)
+    """Listings with what was just read, where that is news."""
+    steady: list[int] = field(default_factory=list)
+    """Listings that show exactly what was known and expected."""
     foreign: list[Foreign] = field(default_factory=list)
     unsure: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Listings with what they may show since the reading, where an order was stored while it was under way."""
@@ -86,7 +89,7 @@ def mark_sent(
     note_foreign(connection, sending.shop.id, weighed.foreign, seen_by="push", at=now)
     expect(connection, weighed.shown, read_at)
     _keep_unsure(connection, weighed.unsure)
-    _note_reading(connection, weighed.shown, read_at)
+    _note_reading(connection, weighed, read_at)
     chosen = _choose(connection, sending, weighed, marked)
     if sending.fixed:
         # An undo says nothing about the formula's number: what waits for that, still waits.
@@ -178,7 +181,14 @@ def _weigh_fixed(row: Row[Any], seen: StockRow, weighed: _Weighed, marked: Marke
         words = f"Not undone: the shop's value is {seen.quantity} now, the plan had written {row.before}."
         _shut(weighed, marked, row, ChangeState.SKIPPED, words, seen)
     else:
-        weighed.candidates.append((row, seen))
+        _choosable(weighed, row, seen)
+
+
+def _choosable(weighed: _Weighed, row: Row[Any], seen: StockRow) -> None:
+    weighed.candidates.append((row, seen))
+    if row.quantity == row.expected_low == row.expected_high == seen.quantity:
+        weighed.steady.append(row.id)
+    else:
         weighed.shown.append((row.id, seen.quantity))
 
 
@@ -207,8 +217,7 @@ def _weigh_formula(
         weighed.holds.append(unexplained_hold(sending.shop.id, row, found.units, now))
         weighed.products.add(row.product_id)
         marked.carried.append(f"{_called(row)}: {found.units} fewer than orders explain, carried as a hold")
-    weighed.candidates.append((row, seen))
-    weighed.shown.append((row.id, seen.quantity))
+    _choosable(weighed, row, seen)
 
 
 def _expected(low: int, high: int) -> str:
@@ -260,7 +269,6 @@ def _choose(
     numbers = availability(connection, sending.shop, ids) if ids and not sending.fixed else {}
     marks = _marks(connection, ids)
     chosen: list[tuple[Row[Any], StockRow, int, int | None]] = []
-    surprises = 0
     for row, seen in weighed.candidates:
         known = numbers.get(row.id)
         target = int(row.after) if sending.fixed else (known.shown if known is not None else None)
@@ -272,18 +280,18 @@ def _choose(
             _shut(weighed, marked, row, ChangeState.SKIPPED, f"The shop shows {target} already.", seen)
             weighed.marks[-1] = (row.id, mark if mark is not None else row.push_mark)
         else:
-            surprises += target <= 0 < seen.quantity and int(row.after) > 0
             chosen.append((row, seen, target, mark))
-    if surprises:
-        _brake_surprises(connection, sending, surprises)
-        marked.surprises = surprises
-    return _of_one_storefront(sending, chosen, marked)
+    kept = _of_one_storefront(sending, chosen, marked)
+    marked.zeros = {row.id for row, seen, target, _ in kept if target <= 0 < seen.quantity}
+    if marked.zeros:
+        _brake_zeros(connection, sending, marked.zeros)
+    return kept
 
 
-def _brake_surprises(connection: Connection, sending: Sending, surprises: int) -> None:
-    total = sending.surprises + surprises
-    known = 0 if sending.released else sending.zeros_known
-    if zeros_trip(shop_listings(connection, sending.shop.id), known + total, limits_of(sending.shop)):
+def _brake_zeros(connection: Connection, sending: Sending, zeros: set[int]) -> None:
+    """The brake once more: values are made anew at this moment, and orders add rows to a plan while it is sent."""
+    total = sending.zeros_before + len(sending.zeros | zeros)
+    if zeros_trip(shop_listings(connection, sending.shop.id), total, limits_of(sending.shop)):
         raise SurpriseZeros(total)
 
 
@@ -310,15 +318,18 @@ def _keep_unsure(connection: Connection, unsure: Mapping[int, tuple[int, int]]) 
         connection.execute(update(Listing).where(Listing.id == listing_id).values(**values))
 
 
-def _note_reading(connection: Connection, shown: Sequence[tuple[int, int]], at: datetime) -> None:
-    if shown:
+def _note_reading(connection: Connection, weighed: _Weighed, at: datetime) -> None:
+    if weighed.steady:
+        same = update(LISTINGS).where(LISTINGS.c.id.in_(weighed.steady))
+        connection.execute(same.values(quantity_read_at=at, expected_at=at))
+    if weighed.shown:
         statement = (
             update(LISTINGS)
             .where(LISTINGS.c.id == bindparam("listing"))
             .values(quantity=bindparam("units"), quantity_read_at=bindparam("moment"))
         )
         connection.execute(
-            statement, [{"listing": listing, "units": quantity, "moment": at} for listing, quantity in shown]
+            statement, [{"listing": listing, "units": quantity, "moment": at} for listing, quantity in weighed.shown]
         )
 
 

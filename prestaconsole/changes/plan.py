@@ -211,19 +211,23 @@ def finish_plan(
             error=words,
         )
     )
-    void_emptied(connection, shop.id, at)
+    void_emptied(connection, shop.id, at, whole=changeset_id if whole_shop else None)
     if whole_shop and not verdict.tripped:
         close_incident(connection, shop_id=shop.id, cause_key=BRAKE_CAUSE, by="plan", at=at)
     return PlanEnd(state, rows, words)
 
 
-def void_emptied(connection: Connection, shop_id: int, at: datetime) -> None:
-    """Unfinished plans whose rows a newer one took over are void (SCREENS §5.12)."""
+def void_emptied(connection: Connection, shop_id: int, at: datetime, *, whole: int | None = None) -> None:
+    """Unfinished plans whose rows a newer one took over are void (SCREENS §5.12).
+
+    So are those without any row, held for a short source, once ``whole``, a plan of the whole shop, looked again.
+    """
     waiting = (ChangesetState.PLANNED, ChangesetState.HELD, ChangesetState.APPROVED)
     open_rows = select(Change.id).where(Change.changeset_id == Changeset.id, OPEN)
     connection.execute(
         update(Changeset)
-        .where(Changeset.shop_id == shop_id, Changeset.state.in_(waiting), Changeset.rows > 0, ~open_rows.exists())
+        .where(Changeset.shop_id == shop_id, Changeset.state.in_(waiting), ~open_rows.exists())
+        .where(or_(Changeset.rows > 0, Changeset.id < whole) if whole is not None else Changeset.rows > 0)
         .values(state=ChangesetState.VOID, ended_at=at, error="A newer plan holds all of its changes.")
     )
 
@@ -281,7 +285,9 @@ _INSERT_PLANNED = (
 
 
 def _page_of_listings(connection: Connection, shop_id: int, scope: Scope, after: int, limit: int) -> Sequence[Row[Any]]:
-    conditions: list[ColumnElement[bool]] = [LISTINGS.c.shop_id == shop_id, LISTINGS.c.id > after]
+    conditions: list[ColumnElement[bool]] = [LISTINGS.c.id > after]
+    # The sum keeps the planner on the primary key: by an index of the shop each page would sort all the rest.
+    conditions.append(LISTINGS.c.shop_id == shop_id if scope.kind == "marked" else LISTINGS.c.shop_id + 0 == shop_id)
     if scope.kind == "marked":
         conditions.append(MARKED)
     elif scope.kind == "listings":

@@ -123,12 +123,15 @@ def follow_up(connection: Connection, sending: Sending, listing_ids: Iterable[in
 
     Listings that agree are done, their marks are settled.
     """
-    listing_ids = sorted(listing_ids)
+    listings = _ranges(connection, sorted(listing_ids))
+    # Whatever changes a number raises the listing's mark: without a new one what was written is right still.
+    listing_ids = [number for number, listing in listings.items() if not _is_settled(listing)]
     if not listing_ids:
         return
     numbers = availability(connection, sending.shop, listing_ids) if not sending.fixed else {}
     rows, marks = [], []
-    for listing_id, listing in _ranges(connection, listing_ids).items():
+    for listing_id in listing_ids:
+        listing = listings[listing_id]
         low, high = listing.expected_low, listing.expected_high
         number = numbers.get(listing_id)
         target = low if sending.fixed else (number.shown if number is not None else None)
@@ -193,10 +196,14 @@ def fail(connection: Connection, change_id: int, note: str) -> str:
 
 
 def _ranges(connection: Connection, listing_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    names = ("id", "product_id", "id_product", "id_product_attribute", "sku", "name", "push_mark")
+    names = ("id", "product_id", "id_product", "id_product_attribute", "sku", "name", "push_mark", "planned_mark")
     columns = [LISTINGS.c[name] for name in (*names, "expected_low", "expected_high")]
     rows = connection.execute(select(*columns).where(Listing.id.in_(listing_ids)).order_by(Listing.id))
     return {row.id: row for row in rows}
+
+
+def _is_settled(listing: Row[Any]) -> bool:
+    return bool(listing.push_mark == listing.planned_mark and listing.expected_low == listing.expected_high)
 
 
 def _since_mark(listing: Row[Any], row: SentRow) -> tuple[int, int]:

@@ -206,7 +206,7 @@ class StockPush:
             self._polled = False
             marked = await self.commit(store, lease_seconds=lease)
             if marked is not None:
-                self.sending.surprises += marked.surprises
+                self.sending.zeros |= marked.zeros
                 return marked
         raise AssertionError("the last look always decides")
 

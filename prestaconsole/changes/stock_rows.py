@@ -94,8 +94,7 @@ async def read_rows(client: ShopClient, ids: Iterable[int], contexts: Contexts) 
 
 
 def _row(entity: Entity) -> StockRow:
-    columns = {name: text for name, text in entity.raw().items() if isinstance(text, str)}
-    columns["id"] = str(entity.id)
+    columns = {**entity.texts(), "id": str(entity.id)}
     if entity.damaged or "quantity" not in columns:
         return StockRow(entity.id, 0, 0, 0, 0, 0, False, columns, damaged=True)
     return StockRow(

@@ -57,7 +57,9 @@ def _next(row: "FeedRow") -> Any:
 def run(
     shop: Shop,
     feed: Feed,
-    plan: Annotated[bool, typer.Option("--plan", help="Make a plan and send nothing.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Make a plan and send nothing; import_stock: show it and set no level.")
+    ] = False,
     waiting: Annotated[bool, typer.Option("--wait", help="Wait for its end; without a daemon it runs here.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; a second import_stock needs it.")] = "",
     known: Annotated[
@@ -112,6 +114,11 @@ def run_and_print(shop: str, feed: str, *, waiting: bool, as_json: bool, **how: 
             found = feeds.run_of(core, asked)
         else:
             found = wait(feeds.run_feed(core, shop, feed, actor=actor(core), on_progress=RunLines(), **how))
+        if waiting and how.get("plan") and feed == "import_stock" and found.state == "done":
+            from prestaconsole.cli.stock_imports import print_preview
+
+            print_preview(core, found, shop, str(how.get("known") or "keep"), as_json=as_json)
+            return
     if waiting:
         print_run(found, as_json=as_json)
         return

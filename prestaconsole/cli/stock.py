@@ -10,10 +10,14 @@ from prestaconsole.cli.failures import Ended
 from prestaconsole.cli.options import Json, Limit
 from prestaconsole.cli.output import print_json, print_rows, say, tell
 from prestaconsole.cli.session import actor, opened
+from prestaconsole.cli.stock_imports import app as imports
 from prestaconsole.cli.stock_rules import app as rules
 from prestaconsole.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from prestaconsole.services.explain import Explanation
     from prestaconsole.services.stock import StockRow
     from prestaconsole.services.stock_loads import LoadPlan
 
@@ -65,7 +69,10 @@ def load(
     reason: Annotated[str, typer.Option("--reason", help="Why; needed with --confirm.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Load counted stock from a file, all rows or none; SKUs that are not in it stay as they are."""
+    """Load counted stock from a file, all rows or none; SKUs that are not in it stay as they are.
+
+    A load that was cut off goes on when the same file is loaded again.
+    """
     from prestaconsole.services.stock_loads import load_stock, plan_load
 
     with opened() as core:
@@ -82,6 +89,8 @@ def load(
                 confirm=confirm,
                 reason=reason,
             )
+    if found.resumed_at:
+        tell(f"An attempt before was cut off: its {found.resumed_at} rows stand, this one booked the rest.")
     if as_json:
         print_json(found)
     else:
@@ -145,7 +154,7 @@ def loads(
     as_json: Json = False,
 ) -> None:
     """List the stock files that were taken in or refused, newest first."""
-    from prestaconsole.services.stock_loads import list_loads
+    from prestaconsole.services.load_list import list_loads
 
     with opened() as core:
         rows = list_loads(core, warehouse=warehouse, limit=limit)
@@ -159,7 +168,7 @@ def loads(
             ("At", lambda row: row.at),
             ("Warehouse", lambda row: row.warehouse),
             ("File", lambda row: row.file),
-            ("State", lambda row: row.state),
+            ("State", lambda row: f"cut off after {row.booked}" if row.cut_off else row.state),
             ("Rows", lambda row: row.rows),
             ("Changed", lambda row: row.changed),
             ("Refused", lambda row: row.refused),
@@ -287,7 +296,7 @@ def explain(
     shop: Annotated[str, typer.Option("--shop", help="In this shop: code, name or id.")],
     as_json: Json = False,
 ) -> None:
-    """Explain why a shop shows, or should show, this number: parts that add up, last writes, what waits."""
+    """Explain why a shop shows, or should show, this number: parts that add up, last writes, what is not ours."""
     from prestaconsole.services.explain import explain_stock
 
     with opened() as core:
@@ -296,25 +305,48 @@ def explain(
         print_json(found[0] if len(found) == 1 else found)
         return
     for one in found:
-        say(f"Why {one.shop} shows {_number(one.shop_shows)} of {one.sku or '(no SKU)'}: {one.name}")
-        for part in one.parts:
-            say(f"  {part.units:>+8d}  {part.step:<10} {part.label}{f': {part.detail}' if part.detail else ''}")
-        if one.should_show is None:
-            say(f"  It is never written: {one.why_none}")
-        else:
-            says = "they agree" if one.agrees else "they differ"
-            say(f"  {one.should_show:>8d}  should show; the shop's figure is {_number(one.shop_shows)}: {says}")
-        for row in one.writes:
-            when = f"{row.at.astimezone():%Y-%m-%d %H:%M}" if row.at else "–"
-            say(
-                f"  written {when}  {_number(row.before)} → {row.after}  {row.state}, plan {row.changeset} {row.reason}"
-            )
-        for row in one.waiting:
-            say(f"  waits   {_number(row.before)} → {row.after}  {row.state}, plan {row.changeset}")
+        _say_explanation(one)
+
+
+def _say_explanation(one: "Explanation") -> None:
+    """As the console's box says it, one fact a line."""
+    say(f"Why {one.shop} shows {_number(one.shop_shows)} of {one.sku or '(no SKU)'}: {one.name}")
+    for part in one.parts:
+        beside = ", ".join(filter(None, (part.customer, part.detail)))
+        say(f"  {part.units:>+8d}  {part.step:<10} {part.label}{f': {beside}' if beside else ''}")
+    if one.should_show is None:
+        say(f"  It is never written: {one.why_none}")
+    else:
+        says = "they agree" if one.agrees else "they differ"
+        say(f"  {one.should_show:>8d}  should show; the shop's figure is {_number(one.shop_shows)}: {says}")
+        if not one.agrees and one.verdict:
+            say(f"  {one.verdict.replace(' d plans', ' `feed run SHOP export_stock --plan` plans')}")
+    if one.counted_by:
+        say(f"  Counted by  {one.counted_by}")
+    for row in one.writes:
+        say(
+            f"  Written     {_moment(row.at)}  {_number(row.before)} → {row.after}  {row.state}, "
+            f"plan {row.changeset} {row.reason}"
+        )
+    for seen in one.foreign:
+        reason = f" ({seen.reason})" if seen.reason else ""
+        say(
+            f"  Not ours    {_moment(seen.at)}  {seen.expected} → {seen.shows}  seen by {seen.seen_by}: "
+            f"{seen.outcome}{reason}"
+        )
+    for row in one.waiting:
+        say(f"  Waiting     {_number(row.before)} → {row.after}  {row.state}, plan {row.changeset}")
+    if not one.waiting:
+        say("  Waiting     nothing")
+
+
+def _moment(at: "datetime | None") -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}" if at else "–"
 
 
 def _number(value: int | None) -> str:
     return "?" if value is None else str(value)
 
 
+app.add_typer(imports)
 app.add_typer(rules)

@@ -54,3 +54,15 @@ class Actions(Protocol):
     async def undo(self, changeset: int, records: Sequence[int] = ()) -> tuple[int, Sequence[str]]:
         """Plan the reverse, of some listings or of all. Gives the new plan's id, and what was refused, in words."""
         ...
+
+    async def set_formula(self, shop: str, values: Mapping[str, str]) -> None:
+        """Save settings of a shop's stock formula as typed, all or none: ``stock.buffer`` → ``2``."""
+        ...
+
+    async def set_exception(self, shop: str, sku: str, values: Mapping[str, str]) -> None:
+        """Save steps of one product in one shop; an empty text gives a step the shop's value back."""
+        ...
+
+    async def decide_foreign(self, foreign: Sequence[int], decision: str, reason: str) -> Sequence[str]:
+        """Keep, overwrite or adopt what somebody else wrote. Gives in words which ones were refused."""
+        ...

@@ -1,4 +1,4 @@
-"""The console: five panes as modes over one core, every key through one registry. Imports Textual and services."""
+"""The console: panes as modes over one core, every key through one registry. Imports Textual and services."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
@@ -14,6 +14,8 @@ from prestaconsole.console.commands import Command
 from prestaconsole.console.dialogs.ask import AskBox, NoteBox, paragraphs
 from prestaconsole.console.dialogs.places import GoBox, HelpBox, PaletteBox, help_lines
 from prestaconsole.console.screens.feeds import FeedsPane
+from prestaconsole.console.screens.foreign import ForeignPane
+from prestaconsole.console.screens.formula import FormulaPane
 from prestaconsole.console.screens.log import LogPane
 from prestaconsole.console.screens.mappings import MappingsPane
 from prestaconsole.console.screens.pane import Pane
@@ -39,6 +41,8 @@ class ConsoleApp(ConsoleBase):
         "feeds": FeedsPane,
         "mappings": MappingsPane,
         "stock": StockPane,
+        "formula": FormulaPane,
+        "foreign": ForeignPane,
         "log": LogPane,
     }
     DEFAULT_MODE = "shops"
@@ -191,6 +195,10 @@ class ConsoleApp(ConsoleBase):
     async def do_go_log(self) -> None:
         """The live log of the scope."""
         await self._go_scoped("log")
+
+    async def do_go_foreign(self) -> None:
+        """What somebody else wrote; keeps the scope, again: the other scope."""
+        await self._go_scoped("foreign")
 
     async def follow_run(self, run: int, shop: int) -> None:
         """The live log of one run."""

@@ -143,12 +143,15 @@ class ConsoleBase(App[int]):
     async def read_header(self) -> None:
         """The counters of the scope, and its shop."""
         scope, now = self.scope, self.clock.now()
-        self.counts, self.scope_shop = await self.reader.read(
+        found = await self.reader.read(
             lambda connection: (
                 header_counts(connection, scope, now),
                 None if scope is None else shop_line(connection, scope),
             )
         )
+        # The scope may have become another one meanwhile: its own reading is under way.
+        if scope == self.scope:
+            self.counts, self.scope_shop = found
 
     def _tick(self) -> None:
         """Time went on: ages change by whole minutes, a banner ends, an idle console turns read-only."""

@@ -2,6 +2,8 @@
 
 from prestaconsole.console.commands import EVERYWHERE, Command, Context, Registry
 from prestaconsole.services.views.feeds import FeedLine
+from prestaconsole.services.views.foreign import ForeignLine
+from prestaconsole.services.views.formula import FormulaLine
 from prestaconsole.services.views.shops import ShopLine
 from prestaconsole.services.views.stock import PlanHead
 
@@ -44,7 +46,7 @@ def _run_lock(context: Context) -> str | None:
 def _dry_run_lock(context: Context) -> str | None:
     if not isinstance(context.row, FeedLine):
         return NO_ROW
-    if not context.row.writes:
+    if not context.row.writes and context.row.feed != "import_stock":  # which says what levels it would set
         return f"{context.row.feed} only reads: r runs it."
     return _run_lock(context)
 
@@ -125,6 +127,38 @@ def _save_lock(context: Context) -> str | None:
     return None if context.facts else "Nothing is changed: enter chooses another action, m takes the suggestion."
 
 
+def _one_shop_lock(context: Context) -> str | None:
+    return None if context.shop is not None else "One shop at a time: F8, then enter on a shop."
+
+
+def _frozen_lock(context: Context) -> str | None:
+    if isinstance(context.shop, ShopLine) and context.shop.mode == "frozen":
+        return "Frozen: reading goes on, settings stay; thawing needs an admin."
+    return _one_shop_lock(context)
+
+
+def _step_lock(context: Context) -> str | None:
+    row = context.row
+    if not isinstance(row, FormulaLine):
+        return NO_ROW
+    if not row.setting and row.product_id is None:
+        return "This line is fixed: e says what it follows from."
+    return _frozen_lock(context)
+
+
+def _formula_save_lock(context: Context) -> str | None:
+    return _frozen_lock(context) if context.facts else "Nothing is changed: enter changes a step."
+
+
+def _foreign_lock(context: Context) -> str | None:
+    row = context.row
+    if not isinstance(row, ForeignLine):
+        return NO_ROW
+    if row.decision and not context.marks:
+        return f"It is decided: {row.decision}, by {row.decided_by}. v shows the open ones."
+    return None
+
+
 COMMANDS: tuple[Command, ...] = (
     # Shops.
     Command("shops.open", "enter", "Open", "Open this shop: its feeds, and its name as scope.", "open",
@@ -181,6 +215,32 @@ COMMANDS: tuple[Command, ...] = (
             locked=_needs_row, synonyms=("why", "formula")),
     Command("stock.open", "enter", "SKU", "Open everything known of this SKU in this shop.", "explain", "stock",
             locked=_needs_row),
+    Command("stock.formula", "c", "Formula", "Change the stock formula of this shop, or of one product.", "formula",
+            "stock", locked=_one_shop_lock, synonyms=("buffer", "cap", "threshold", "exception", "warehouses")),
+    # Stock formula.
+    Command("formula.edit", "enter", "Edit", "Open this step and change it; nothing is saved yet.", "edit", "formula",
+            changes=True, locked=_step_lock, synonyms=("buffer", "cap", "threshold", "set")),
+    Command("formula.explain", "e", "Explain", "Explain this step: what it does, what is in force.", "explain",
+            "formula", locked=_needs_row, synonyms=("why",)),
+    Command("formula.dry", "d", "Dry run", "Dry run: count what the unsaved steps would change, save nothing.",
+            "count", "formula", locked=_one_shop_lock, synonyms=("preview", "effect", "count")),
+    Command("formula.save", "a", "Save", "Apply the unsaved steps: the box says how many listings change.", "save",
+            "formula", weight="shop", changes=True, locked=_formula_save_lock, synonyms=("apply", "keep", "store")),
+    Command("formula.new", "n", "Exception", "New exception: steps of one product in this shop.", "new", "formula",
+            weight="shop", changes=True, locked=_frozen_lock, synonyms=("product", "override")),
+    Command("formula.drop", "u", "Drop", "Undo the unsaved change of this step, or drop this exception.", "drop_step",
+            "formula", changes=True, locked=_step_lock, synonyms=("revert", "default")),
+    # Foreign writes.
+    Command("foreign.keep", "z", "Keep", "Close this with a reason: the shop keeps its figure.", "keep", "foreign",
+            changes=True, locked=_foreign_lock, synonyms=("leave", "accept")),
+    Command("foreign.overwrite", "s", "Overwrite", "Sync it: the next push writes our figure over the shop's.",
+            "overwrite", "foreign", weight="shop", changes=True, locked=_foreign_lock, synonyms=("put back", "push")),
+    Command("foreign.adopt", "c", "Adopt", "Change our stock so that it gives the shop's figure.", "adopt", "foreign",
+            weight="shop", changes=True, locked=_foreign_lock, synonyms=("take over", "correct")),
+    Command("foreign.explain", "e", "Explain", "Explain our number: every part, the last writes, what is not ours.",
+            "explain", "foreign", locked=_needs_row, synonyms=("why",)),
+    Command("foreign.open", "enter", "SKU", "Open everything known of this SKU in this shop.", "explain", "foreign",
+            locked=_needs_row),
     # Live log.
     Command("log.pause", "p", "Pause", "Pause the log, or follow it again.", "follow", "log",
             labelled=lambda context: "Follow" if context.facts else "Pause", synonyms=("follow", "stop")),
@@ -210,6 +270,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("go.mappings", "", "Mappings", "Go to the mappings of order states.", "go_mappings", in_row=False, go="m",
             synonyms=("states", "rules")),
     Command("go.log", "", "Live log", "Go to the live log.", "go_log", in_row=False, go="l", synonyms=("follow",)),
+    Command("go.foreign", "", "Foreign writes", "Go to the figures that somebody else wrote in shops.", "go_foreign",
+            in_row=False, go="e", synonyms=("edits", "keep", "overwrite", "adopt")),
     Command("back", "escape", "Back", "Go back one step: clear a filter, leave a record.", "back", in_row=False),
     Command("leave", "q", "Leave", "Leave the console.", "leave", in_row=False, synonyms=("quit", "exit")),
     Command("changes", "W", "Changes", "Allow changes in this console, or go back to read-only.", "allow_changes",
@@ -217,6 +279,6 @@ COMMANDS: tuple[Command, ...] = (
 )  # fmt: skip
 
 REGISTRY = Registry(COMMANDS)
-PANES: tuple[str, ...] = ("shops", "feeds", "mappings", "stock", "log")
+PANES: tuple[str, ...] = ("shops", "feeds", "mappings", "stock", "formula", "foreign", "log")
 
 __all__ = ["COMMANDS", "EVERYWHERE", "PANES", "REGISTRY"]

@@ -1,6 +1,7 @@
 """One engine, one writer thread, a reader pool of two (DESIGN §3). SQLAlchemy Core, sync. Imports clock and errors."""
 
 import asyncio
+import selectors
 import sqlite3
 import time
 from collections.abc import Callable
@@ -11,9 +12,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
-from prestaconsole.database.wakeups import SPEAK, Listener, hears_itself
+from prestaconsole.database.wakeups import ALIVE, SPEAK, Listener, hears_itself
 from prestaconsole.errors import PrestaConsoleError
 
 T = TypeVar("T")
@@ -26,6 +27,8 @@ _REFRESH_SECONDS = 10.0
 """On PostgreSQL: how often ``version`` differs though nothing was heard."""
 _REFRESH_DEAF_SECONDS = 1.0
 """The same while there is no connection to hear by."""
+_CONNECT_SECONDS = 15
+_ASK_AFTER_SECONDS = 30.0
 
 
 class DatabaseError(PrestaConsoleError):
@@ -297,16 +300,19 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _postgres_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_size=4, max_overflow=4, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(url, pool_size=4, max_overflow=4, connect_args=_patience(url), hide_parameters=True)
     except ModuleNotFoundError:
         raise DatabaseError(
             "The PostgreSQL driver is not installed.", "Install PrestaConsole with its extra: prestaconsole[postgres]."
         ) from None
+    _check_before_use(engine)
+    return engine
 
 
 def _postgres_writing_engine(url: URL) -> Engine:
     """For the one writer thread. What is only read may take its time, as it holds nobody up."""
-    engine = create_engine(url, pool_size=1, max_overflow=1, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, pool_size=1, max_overflow=1, connect_args=_patience(url), hide_parameters=True)
+    _check_before_use(engine)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
@@ -314,3 +320,46 @@ def _postgres_writing_engine(url: URL) -> Engine:
         connection.commit()
 
     return engine
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """What the address leaves open of it: a network that swallows everything ends a connection after a minute."""
+    wanted = {**ALIVE, "connect_timeout": _CONNECT_SECONDS}
+    return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def _check_before_use(engine: Engine) -> None:
+    """Notice a connection that the server closed since its last use, mostly without a question.
+
+    The end of a connection lies in its socket to be read. Only one that has something to read, or was idle for so
+    long that a network may have forgotten it, is asked; each transaction is spared a round trip so.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def used(connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: Any, proxy: Any) -> None:
+        idle = time.monotonic() - record.info.get("used_at", time.monotonic())
+        if (idle > _ASK_AFTER_SECONDS or _has_news(connection)) and not _answers(connection):
+            raise DisconnectionError
+
+
+def _has_news(connection: Any) -> bool:
+    if connection.closed:
+        return True
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.pgconn.socket, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def _answers(connection: Any) -> bool:
+    from psycopg import Error
+
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Error:
+        return False
+    return True

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -32,8 +32,7 @@ def upsert(
     if not rows:
         return
     table = table_of(model)
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = make(table)
+    statement = _insert(connection, table)
     changed = {
         name: func.coalesce(table.c[name], statement.excluded[name]) if name in keep_first else statement.excluded[name]
         for name in rows[0]
@@ -54,9 +53,18 @@ def insert_new(
     if not rows:
         return
     table = table_of(model)
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = make(table).on_conflict_do_nothing(index_elements=[table.c[name] for name in key])
+    statement = _insert(connection, table).on_conflict_do_nothing(index_elements=[table.c[name] for name in key])
     connection.execute(statement, list(rows))
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """The insert of this kind of database, which knows what to do where a key stands already."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    # PostgreSQL's own package brings three drivers' worth of modules: only who uses it waits for them.
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def bulk_update(

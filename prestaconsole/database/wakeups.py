@@ -22,13 +22,15 @@ SPEAK = text(f"SELECT pg_notify('{CHANNEL}', '') WHERE pg_current_xact_id_if_ass
 _AGAIN_SECONDS = 1.0
 _CONNECT_SECONDS = 5
 _PATIENCE = 5.0
-_ALIVE: Mapping[str, Any] = {
+ALIVE: Mapping[str, Any] = {
     "connect_timeout": _CONNECT_SECONDS,
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
 }
+"""What each connection is opened with, so that a network which falls silent is noticed (seconds; milliseconds)."""
 
 
 class Listener:
@@ -39,7 +41,7 @@ class Listener:
     """
 
     def __init__(self, parameters: Mapping[str, Any], news: Callable[[], None]) -> None:
-        self._parameters = {**_ALIVE, **parameters}
+        self._parameters = {**ALIVE, **parameters}
         self._news = news
         self._ended = Event()
         self._bell, self._rung = socket.socketpair()
@@ -93,7 +95,7 @@ def hears_itself(parameters: Mapping[str, Any]) -> bool:
     """
     import psycopg
 
-    asked = {**_ALIVE, **parameters}
+    asked = {**ALIVE, **parameters}
     with (
         psycopg.connect(**asked, autocommit=True) as listening,
         psycopg.connect(**asked, autocommit=True) as speaking,

@@ -201,6 +201,7 @@ def _store_shop(connection: Connection, context: FeedContext, reading: _Reading,
         "clock_skew": reading.root.clock_skew,
         "languages": [entity.text("iso_code") for entity in reading.languages if entity.flag("active")],
         "sharing_groups": [group.id for group in reading.groups if group.flag("share_stock")],
+        "pack_stock_type": int(configuration.get("PS_PACK_STOCK_TYPE") or 0),
         "timezone": configuration.get("PS_TIMEZONE", ""),
         "currency": currency,
     }

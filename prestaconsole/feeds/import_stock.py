@@ -5,39 +5,46 @@ read; a row that an order may have moved in between is read again, so the two al
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
-from typing import Literal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
 from prestaconsole.database import Connection, upsert
 from prestaconsole.errors import LockedError
 from prestaconsole.feeds.context import FeedContext, Outcome
-from prestaconsole.model import FeedState, Listing, MovementKind, Order, ShopOrderState, StockMovement
-from prestaconsole.operations.holds import held_units
+from prestaconsole.model import FeedState, Listing, Order, Product, ShopOrderState
 from prestaconsole.operations.order_intake import poll_orders
 from prestaconsole.operations.pages import LogLine
 from prestaconsole.operations.shop_settings import value
-from prestaconsole.operations.stock_ledger import find_warehouse, levels, set_level
+from prestaconsole.operations.stock_import import (
+    ImportLine,
+    ImportSum,
+    Known,
+    importable,
+    left_out,
+    plan_lines,
+    set_lines,
+)
+from prestaconsole.operations.stock_ledger import find_warehouse
 from prestaconsole.operations.stock_reading import read_all_rows, read_rows
 from prestaconsole.webservice.errors import MalformedXml
 
 _CHUNK = 1000
+_AT_ONCE = 400
 _ROUNDS = 8
-
-Known = Literal["keep", "overwrite", "sum"]
+_SHOWN = 50
+_NAMED = 20
 
 
 async def run(context: FeedContext) -> Outcome:
-    """Read every stock row and set the levels of the chosen warehouse."""
+    """Read every stock row and set the levels of the chosen warehouse, or say what they would become."""
     await context.core.database.read(lambda c: _require_confirmed(c, context))
     known: Known = context.run.params.get("known") or "keep"
     await poll_orders(context.core, context.shop, context.client, context.commit, run_id=context.run.id)
     if not await read_all_rows(context.shop, context.client, context.commit, context.core.clock, expecting=True):
         raise MalformedXml("The shop's stock could not be read whole; no level was set.")
     await _settle(context)
-    return await _set_levels(context, known)
+    return await (_plan if context.run.plan_only else _set_levels)(context, known)
 
 
 def _require_confirmed(connection: Connection, context: FeedContext) -> None:
@@ -81,97 +88,80 @@ def _unsure(connection: Connection, shop_id: int) -> list[int]:
 
 
 async def _set_levels(context: FeedContext, known: Known) -> Outcome:
-    """Set the levels, a page of listings at a time; a page and its checkpoint are one transaction."""
-    shop, now = context.shop, context.core.clock.now()
+    """Set the levels, a page of products at a time; a page and its checkpoint are one transaction."""
+    shop, total = context.shop, ImportSum()
     after = int(context.run.checkpoint.get("after", 0))
     baseline = await context.commit(lambda c: _note_baseline(c, shop.id), phase="setting levels")
-    done = changed = kept = 0
-    while ids := await context.core.database.read(partial(_sure, shop_id=shop.id, after=after)):
-        after = ids[-1]
-        store = partial(_apply, context=context, listing_ids=ids, known=known, now=now)
-        moved, left = await context.commit(store, checkpoint={"after": after}, done=done, counts={"set": len(ids)})
-        done, changed, kept = done + len(ids), changed + moved, kept + left
-    words = f"{changed} levels set"
-    if kept:
-        words += f", {kept} kept as they were counted before (--known overwrite or sum changes that)"
-    counts = {"changed": changed, "skipped": kept}
-    await context.commit(
-        lambda c: None, done=done, total=done, counts=counts, logs=[LogLine("warn" if kept else "info", words)]
-    )
-    return Outcome(complete=True, text=words, detail={"baseline": baseline, "known": known})
-
-
-def _sure_listings(shop_id: int) -> list[ColumnElement[bool]]:
-    """Sellable listings whose figure no order has moved since it was read."""
-    return [
-        Listing.shop_id == shop_id,
-        Listing.has_combinations.is_(False),
-        Listing.depends_on_stock.is_(False),
-        Listing.gone_at.is_(None),
-        Listing.product_id.is_not(None),
-        Listing.expected_low.is_not(None),
-    ]
-
-
-def _sure(connection: Connection, shop_id: int, after: int) -> list[int]:
-    mine = select(Listing.id).where(*_sure_listings(shop_id), Listing.id > after)
-    return list(connection.execute(mine.order_by(Listing.id).limit(_CHUNK)).scalars())
-
-
-def _apply(
-    connection: Connection, context: FeedContext, listing_ids: Sequence[int], known: Known, now: datetime
-) -> tuple[int, int]:
-    """Set the levels of these listings; gives how many moved and how many were kept.
-
-    The figure is the one expected now: what was read, less what orders have taken since, which their holds carry.
-    """
-    shop = context.shop
-    warehouse = find_warehouse(connection, value(shop, "stock.import_to"))
-    rows = connection.execute(
-        select(Listing.product_id, Listing.id_product, Listing.id_product_attribute, Listing.expected_low)
-        .where(*_sure_listings(shop.id), Listing.id.in_(listing_ids))
-        .order_by(Listing.id)
-    ).all()
-    held = held_units(connection, shop.id)
-    products = [row.product_id for row in rows if row.product_id is not None]
-    standing = levels(connection, ((product, warehouse) for product in products))
-    ours = _imported_here(connection, shop.id, warehouse, products)
-    targets, kept = [], 0
-    for row in rows:
-        product = row.product_id or 0
-        physical = (row.expected_low or 0) + held.get((row.id_product, row.id_product_attribute), 0)
-        before = standing.get((product, warehouse))
-        if before is not None and product not in ours:
-            if known == "keep":
-                kept += 1
-                continue
-            physical += before if known == "sum" else 0
-        targets.append((product, warehouse, physical))
-    changed = set_level(
-        connection,
-        targets,
-        kind=MovementKind.IMPORT,
-        actor=context.run.actor,
-        at=now,
-        reason=str(context.run.params.get("reason") or f"stock of {shop.code}"),
-        shop_id=shop.id,
-        run_id=context.run.id,
-    )
-    return changed, kept
-
-
-def _imported_here(connection: Connection, shop_id: int, warehouse: int, products: Sequence[int]) -> set[int]:
-    """Products whose level in this warehouse came from this shop: a second import may overwrite those."""
-    found: set[int] = set()
-    for start in range(0, len(products), 400):
-        rows = select(StockMovement.product_id).where(
-            StockMovement.product_id.in_(products[start : start + 400]),
-            StockMovement.warehouse_id == warehouse,
-            StockMovement.shop_id == shop_id,
-            StockMovement.kind == MovementKind.IMPORT,
+    while products := await context.core.database.read(lambda c: importable(c, shop.id, after, _CHUNK)):  # noqa: B023
+        after = products[-1]
+        store = partial(_apply, context=context, products=products, known=known)
+        lines = await context.commit(
+            store, checkpoint={"after": after}, done=total.counted, counts={"set": len(products)}
         )
-        found |= set(connection.execute(rows).scalars())
-    return found
+        total.add(lines)
+    await _say(context, total, [LogLine("warn" if total.kept else "info", total.words(done=True))])
+    return Outcome(complete=True, text=total.words(done=True), detail={"baseline": baseline, "known": known})
+
+
+async def _plan(context: FeedContext, known: Known) -> Outcome:
+    """Say what the levels would become, and set none."""
+    shop, total, after = context.shop, ImportSum(), 0
+    shown: list[LogLine] = []
+    while products := await context.core.database.read(lambda c: importable(c, shop.id, after, _CHUNK)):  # noqa: B023
+        after = products[-1]
+        look = partial(_lines, context=context, products=products, known=known)
+        lines, names = await context.core.database.read(look)
+        total.add(lines)
+        moving = [line for line in lines if line.before != line.after]
+        room = max(0, _SHOWN - len(shown))
+        shown += [LogLine("info", _words(line, names[line.product_id])) for line in moving[:room]]
+    if total.changed > len(shown):
+        shown.append(LogLine("info", f"and {total.changed - len(shown)} more"))
+    words = f"{total.words(done=False)}. No level was set."
+    await _say(context, total, [*shown, LogLine("warn" if total.kept else "info", words)])
+    return Outcome(text=words)
+
+
+def _words(line: ImportLine, name: str) -> str:
+    before = "never counted" if line.before is None else line.before
+    return f"{name}: {before} → {line.after} (the shop shows {line.shown}, its open orders hold {line.held})"
+
+
+async def _say(context: FeedContext, total: ImportSum, lines: Sequence[LogLine]) -> None:
+    """Log the sum, and what was left out with the reason."""
+    outside = await context.core.database.read(lambda c: left_out(c, context.shop.id))
+    left = [
+        LogLine(
+            "warn", f"{len(names)} left out, {why}: {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
+        )
+        for why, names in outside.items()
+    ]
+    counts = {"changed": total.changed, "skipped": total.kept + sum(map(len, outside.values()))}
+    await context.commit(lambda c: None, done=total.counted, total=total.counted, counts=counts, logs=[*left, *lines])
+
+
+def _lines(
+    connection: Connection, context: FeedContext, products: Sequence[int], known: Known
+) -> tuple[list[ImportLine], dict[int, str]]:
+    warehouse = find_warehouse(connection, value(context.shop, "stock.import_to"))
+    lines = plan_lines(connection, context.shop.id, warehouse, products, known)
+    names: dict[int, str] = {}
+    for start in range(0, len(products), _AT_ONCE):
+        rows = select(Product.id, Product.sku, Product.name)
+        for row in connection.execute(rows.where(Product.id.in_(products[start : start + _AT_ONCE]))):
+            names[row.id] = row.sku or row.name or f"#{row.id}"
+    return lines, names
+
+
+def _apply(connection: Connection, context: FeedContext, products: Sequence[int], known: Known) -> list[ImportLine]:
+    """Set the levels of these products, and give them as they were and are."""
+    shop, run = context.shop, context.run
+    warehouse = find_warehouse(connection, value(shop, "stock.import_to"))
+    lines = plan_lines(connection, shop.id, warehouse, products, known)
+    reason = str(run.params.get("reason") or f"stock of {shop.code}")
+    now = context.core.clock.now()
+    set_lines(connection, shop.id, warehouse, lines, actor=run.actor, reason=reason, run_id=run.id, at=now)
+    return lines
 
 
 def _note_baseline(connection: Connection, shop_id: int) -> int:

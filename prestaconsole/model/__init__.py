@@ -3,7 +3,7 @@
 from prestaconsole.model.alerts import Alert, AlertChannel, AlertState, ParkedRecord
 from prestaconsole.model.audit import AuditEvent, Incident, Person, Waiver
 from prestaconsole.model.base import Base
-from prestaconsole.model.catalogue import Listing, Product
+from prestaconsole.model.catalogue import Listing, PackPart, Product
 from prestaconsole.model.changes import (
     Change,
     ChangeBatch,
@@ -79,6 +79,7 @@ __all__ = [
     "OrderEvent",
     "OrderLine",
     "OrderStateRule",
+    "PackPart",
     "ParkedRecord",
     "Person",
     "Product",

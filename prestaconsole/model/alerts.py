@@ -11,11 +11,14 @@ from prestaconsole.model.types import Identifier, UtcDateTime
 
 
 class AlertState(StrEnum):
-    """waiting until its channel takes it; moot when its incident was cured before anybody was told."""
+    """waiting until its channel takes it; moot when its incident was cured before anybody was told; folded when it
+    says nothing new, because the same cause was told a short time before.
+    """
 
     WAITING = "waiting"
     SENT = "sent"
     MOOT = "moot"
+    FOLDED = "folded"
 
 
 class Alert(Base):

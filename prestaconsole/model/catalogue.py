@@ -53,6 +53,8 @@ class Listing(Base):
     shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id", ondelete="CASCADE"))
     id_product: Mapped[int]
     id_product_attribute: Mapped[int] = mapped_column(default=0)
+    id_shop: Mapped[int] = mapped_column(default=0)
+    """The first storefront that lists it, whose stock row is its own; 0 in a single shop."""
     product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id"), index=True)
     has_combinations: Mapped[bool] = mapped_column(default=False)
     sku: Mapped[str] = mapped_column(String(80), default="")
@@ -62,6 +64,8 @@ class Listing(Base):
     price: Mapped[Decimal] = mapped_column(Amount, default=Decimal(0))
     """Net, in the shop's default currency; a combination's is the product's plus its impact (FEATURES P15)."""
     product_type: Mapped[str] = mapped_column(String(16), default="simple")
+    pack_stock_type: Mapped[int] = mapped_column(default=0)
+    """Which rows a sold pack lowers: 0 its own, 1 those of its parts, 2 both, 3 as the shop has it (R42)."""
     linked_by: Mapped[str] = mapped_column(String(12), default="")
     """How it found its product: ``sku``, ``own`` (no usable SKU) or ``person``."""
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -82,3 +86,15 @@ class Listing(Base):
     push_mark: Mapped[int] = mapped_column(default=0)
     planned_mark: Mapped[int] = mapped_column(default=0)
     marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PackPart(Base):
+    """A part of a shop's own pack, and how many of it are in one; without combination ``id_part_attribute`` is 0."""
+
+    __tablename__ = "pack_part"
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id", ondelete="CASCADE"), primary_key=True)
+    id_product: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id_part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id_part_attribute: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    units: Mapped[int]

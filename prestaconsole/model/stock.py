@@ -71,6 +71,8 @@ class StockMovement(Base):
     kind: Mapped[str] = mapped_column(String(12))
     quantity: Mapped[int]
     physical: Mapped[int]
+    first: Mapped[bool] = mapped_column(default=False)
+    """Nothing was counted before it: a level that is taken back to there is no level, which is not zero."""
     shop_id: Mapped[int | None] = mapped_column(ForeignKey("shop.id", ondelete="SET NULL"))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("shop_order.id", ondelete="SET NULL"))
     run_id: Mapped[int | None]
@@ -83,11 +85,12 @@ class StockHold(Base):
     """Units an order line holds while its shop deducts them (DESIGN §5a); ``kind`` is order or unexplained.
 
     An ``unexplained`` hold has no line: it carries what a shop shows less than expected until an order explains it.
+    The line of a pack holds what its shop lowers: the pack, its parts, or both (then the pack's is ``with_parts``).
     """
 
     __tablename__ = "stock_hold"
     __table_args__ = (
-        UniqueConstraint("order_line_id"),
+        UniqueConstraint("order_line_id", "id_product", "id_product_attribute"),
         Index("ix_stock_hold_product_id_state", "product_id", "state"),
         Index("ix_stock_hold_listing", "shop_id", "id_product", "id_product_attribute"),
     )
@@ -101,6 +104,9 @@ class StockHold(Base):
     id_product_attribute: Mapped[int]
     product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id"))
     quantity: Mapped[int]
+    per_unit: Mapped[int] = mapped_column(default=1)
+    """Units held by one unit of the line."""
+    with_parts: Mapped[bool] = mapped_column(default=False)
     state: Mapped[str] = mapped_column(String(10), default=HoldState.OPEN)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

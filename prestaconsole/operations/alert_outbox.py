@@ -1,7 +1,8 @@
 """The outbox of alerts: what is due to be told by each channel, who may send it now, and how that went.
 
 Each function is part of one transaction. A channel is claimed by compare-and-set, so that of several daemons one
-sends; what waits leaves in one message, at most one a minute and channel.
+sends; what waits leaves in one message, at most one a minute and channel. A cause that comes and goes is told ever
+more seldom (alert_damping.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from sqlalchemy import ColumnElement, Row, and_, case, delete, exists, func, or_
 from prestaconsole.alerts.message import Item, Kind
 from prestaconsole.database import Connection, insert_new
 from prestaconsole.model import Alert, AlertChannel, AlertState, Incident, Shop
+from prestaconsole.operations.alert_damping import Story, openings, stories
 from prestaconsole.operations.incidents import SEVERITIES, close_incident, open_incident
 from prestaconsole.redaction import redact
 
@@ -40,11 +42,32 @@ class Ticket:
 
 def due(connection: Connection, channel: str, *, severity: str, reminder: timedelta, now: datetime) -> list[Any]:
     """What must be told through this channel and is not in the outbox yet, as rows for ``plan``."""
-    rows = [_row(channel, row.id, "opened", 0, now) for row in connection.execute(_unheard(channel, severity, now))]
-    rows += [_row(channel, row.incident_id, "cured", 0, now) for row in connection.execute(_cured(channel, now))]
+    opened = connection.execute(_unheard(channel, severity, now)).all()
+    cured = [row.incident_id for row in connection.execute(_cured(channel, now))]
+    told = stories(connection, channel, [*(row.id for row in opened), *cured], now)
+    rows = []
+    for row in opened:
+        known = told[row.id].knows(row.severity, row.opened_at)
+        # What is told already counts from then, so that the reminder comes in time.
+        at = told[row.id].told_at if known else None
+        rows.append(_row(channel, row.id, "opened", 0, now, at=at))
+    rows += _cures(channel, cured, told, now)
     if reminder:
         late = _to_remind(channel, now - reminder, now)
         rows += [_row(channel, row.incident_id, "reminder", row.told, now) for row in connection.execute(late)]
+    return rows
+
+
+def _cures(channel: str, incidents: Sequence[int], told: dict[int, Story], now: datetime) -> list[dict[str, Any]]:
+    """The cures of causes that stayed so for long enough; of several incidents of one cause the last one is told."""
+    last = {told[incident].cause: incident for incident in sorted(incidents)}
+    rows = []
+    for incident in incidents:
+        story = told[incident]
+        if last[story.cause] != incident:
+            rows.append(_row(channel, incident, "cured", 0, now, at=now))
+        elif story.cure_holds(now):
+            rows.append(_row(channel, incident, "cured", 0, now, at=None if story.severity else now))
     return rows
 
 
@@ -77,7 +100,7 @@ def claim(connection: Connection, channel: str, now: datetime) -> Ticket | None:
     ).scalar()
     if taken is None:
         return None
-    rows = connection.execute(_waiting(channel)).all()
+    rows = connection.execute(_waiting(channel, now)).all()
     moot = [row.id for row in rows if row.kind != "cured" and (row.closed_at is not None or _asleep(row, now))]
     if moot:
         _end(connection, moot, AlertState.MOOT, now)
@@ -123,14 +146,18 @@ def failed(connection: Connection, ticket: Ticket, cause: str, remedy: str, wait
 # -- statements ------------------------------------------------------------------------------------------------
 
 
-def _row(channel: str, incident: int, kind: Kind, number: int, now: datetime) -> dict[str, Any]:
+def _row(
+    channel: str, incident: int, kind: Kind, number: int, now: datetime, *, at: datetime | None = None
+) -> dict[str, Any]:
+    """A row that waits; with ``at`` one that needs no telling, since an earlier message of that moment said it."""
     return {
         "channel": channel,
         "incident_id": incident,
         "kind": kind,
         "number": number,
-        "state": AlertState.WAITING,
-        "created_at": now,
+        "state": AlertState.WAITING if at is None else AlertState.FOLDED,
+        "created_at": now if at is None else at,
+        "ended_at": at,
     }
 
 
@@ -145,7 +172,7 @@ def _awake(now: datetime) -> ColumnElement[bool]:
 def _unheard(channel: str, severity: str, now: datetime) -> Any:
     grave = SEVERITIES[: SEVERITIES.index(severity) + 1]
     return (
-        select(Incident.id)
+        select(Incident.id, Incident.severity, Incident.opened_at)
         .where(Incident.closed_at.is_(None), Incident.severity.in_(grave), _awake(now), ~_told(channel, "opened"))
         .where(Incident.cause_key != f"alerts:{channel}")
         .order_by(Incident.id)
@@ -154,12 +181,11 @@ def _unheard(channel: str, severity: str, now: datetime) -> Any:
 
 
 def _cured(channel: str, now: datetime) -> Any:
-    """Incidents closed of late of which somebody was told."""
-    told = exists().where(
-        Alert.incident_id == Incident.id, Alert.channel == channel, Alert.kind == "opened", Alert.state == "sent"
-    )
+    """Incidents closed of late of which somebody knows; the newest first, since a cure may have to hold for long."""
+    known = Alert.state.in_((AlertState.SENT, AlertState.FOLDED))
+    told = exists().where(Alert.incident_id == Incident.id, Alert.channel == channel, Alert.kind == "opened", known)
     statement = select(Incident.id.label("incident_id")).where(Incident.closed_at > now - _LATELY, told)
-    return statement.where(~_told(channel, "cured")).order_by(Incident.id).limit(_ITEMS)
+    return statement.where(~_told(channel, "cured")).order_by(Incident.id.desc()).limit(_ITEMS)
 
 
 def _to_remind(channel: str, before: datetime, now: datetime) -> Any:
@@ -178,7 +204,7 @@ def _to_remind(channel: str, before: datetime, now: datetime) -> Any:
     )
 
 
-def _waiting(channel: str) -> Any:
+def _waiting(channel: str, now: datetime) -> Any:
     columns = (
         *(Alert.id, Alert.kind, Alert.incident_id),
         *(
@@ -190,6 +216,7 @@ def _waiting(channel: str) -> Any:
             Incident.owner,
         ),
         *(Incident.closed_at, Incident.closed_by, Incident.snoozed_until, Shop.name.label("shop")),
+        openings(now).label("openings"),
     )
     return (
         select(*columns)
@@ -218,6 +245,7 @@ def _item(row: Row[Any]) -> Item:
         owner=row.owner,
         closed_by=row.closed_by,
         closed_at=row.closed_at,
+        openings=row.openings,
     )
 
 

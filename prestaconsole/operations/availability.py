@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from prestaconsole.database import Connection
 from prestaconsole.model import (
@@ -31,11 +33,11 @@ from prestaconsole.rules.availability import (
     kit_available,
 )
 
-_CHUNK = 400
+_CHUNK = 1000
+_REMEMBERED = 10_000
 
 
-@dataclass(frozen=True)
-class ListingAvailability:
+class ListingAvailability(NamedTuple):
     """What a listing should show. ``shown`` None: no confirmed source row, so it is never written (DESIGN §5)."""
 
     listing_id: int
@@ -55,6 +57,8 @@ class _Shop:
     formula: Formula
     exceptions: bool
     kits: bool
+    plain: dict[tuple[int | bool | None, ...], Availability] = field(default_factory=dict)
+    """Numbers found already, by the levels they follow from, of products that nothing is held of."""
 
 
 @dataclass
@@ -103,14 +107,27 @@ def formula_of(shop: ShopRecord) -> Formula:
 def _number(about: _Shop, page: _Page, product_id: int, stopped: bool) -> Availability:
     formula = page.exceptions.get(product_id, about.formula)
     if product_id not in page.kits.parts:
-        levels = _figures(about, page.levels.get(product_id, {}))
-        return available(levels, page.held.get(product_id, ()), formula, stop_selling=stopped)
+        known, held = page.levels.get(product_id, {}), page.held.get(product_id, ())
+        if not held and product_id not in page.exceptions:
+            return _plain(about, known, stopped)
+        return available(_figures(about, known), held, formula, stop_selling=stopped)
     pieces = []
     for leaf, units in sorted(page.kits.leaves(product_id).items()):
         sku, leaf_stopped = page.skus[leaf]
         levels = _figures(about, page.levels.get(leaf, {}))
         pieces.append(KitPiece(sku, units, free(levels, page.held.get(leaf, ()), about.formula), leaf_stopped))
     return kit_available(pieces, formula, stop_selling=stopped)
+
+
+def _plain(about: _Shop, known: Mapping[int, int], stopped: bool) -> Availability:
+    """By the shop's own formula alone: most listings of a shop share a few hundred such numbers."""
+    key = (stopped, *map(known.get, about.warehouses))
+    found = about.plain.get(key)
+    if found is None:
+        if len(about.plain) >= _REMEMBERED:
+            about.plain.clear()
+        found = about.plain[key] = available(_figures(about, known), (), about.formula, stop_selling=stopped)
+    return found
 
 
 def _figures(about: _Shop, known: Mapping[int, int]) -> list[Level]:
@@ -170,7 +187,10 @@ def _listings(
     if listing_ids is not None:
         wanted = list(listing_ids)
         for start in range(0, len(wanted), _CHUNK):
-            yield _page(connection, statement.where(Listing.id.in_(wanted[start : start + _CHUNK])))
+            part = wanted[start : start + _CHUNK]
+            asked = set(part)
+            rows = _page(connection, statement.where(_among(Listing.id, part)))
+            yield [row for row in rows if row[0] in asked]
         return
     last = 0
     while rows := _page(connection, statement.where(Listing.id > last).limit(_CHUNK)):
@@ -178,19 +198,26 @@ def _listings(
         last = rows[-1][0]
 
 
+def _among(column: InstrumentedAttribute[Any], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Rows with these ids. Where they lie close together two bounds cost less than a list, and let others in too."""
+    if ids and max(ids) - min(ids) < 2 * len(ids):
+        return column.between(min(ids), max(ids))
+    return column.in_(ids)
+
+
 def _page(connection: Connection, statement: Select[int, int | None, bool]) -> list[tuple[int, int, bool]]:
-    return [(row[0], row[1] or 0, row[2]) for row in connection.execute(statement)]
+    return [(listing, product or 0, stopped) for listing, product, stopped in connection.execute(statement).all()]
 
 
 def _levels(connection: Connection, about: _Shop, products: Sequence[int], found: dict[int, dict[int, int]]) -> None:
     if about.warehouses:
         rows = connection.execute(
             select(StockLevel.product_id, StockLevel.warehouse_id, StockLevel.physical).where(
-                StockLevel.product_id.in_(products), StockLevel.warehouse_id.in_(list(about.warehouses))
+                _among(StockLevel.product_id, products), StockLevel.warehouse_id.in_(list(about.warehouses))
             )
-        )
-        for row in rows:
-            found.setdefault(row.product_id, {})[row.warehouse_id] = row.physical
+        ).all()
+        for product, warehouse, units in rows:
+            found.setdefault(product, {})[warehouse] = units
 
 
 def _exceptions(connection: Connection, about: _Shop, products: Sequence[int]) -> dict[int, Formula]:
@@ -225,17 +252,19 @@ def _held(
 ) -> dict[int, list[Held]]:
     """Open holds of these products: of this shop, and of all that draw on the same warehouses.
 
-    What an order holds of a kit, it holds of each of its parts: ``uses`` says how many of them are in one.
+    What an order holds of a kit, it holds of each of its parts: ``uses`` says how many of them are in one. Where the
+    shop's own pack named the parts already, they are held by themselves and counted once.
     """
+    kits = {kit for leaf in products for kit in uses.get(leaf, ())}
     asked = list(dict.fromkeys([*products, *(kit for leaf in products for kit in uses.get(leaf, ()))]))
     found: dict[int, list[Held]] = {}
     of_kits: dict[int, list[Held]] = {}
     for start in range(0, len(asked), _CHUNK):
-        for product, one in _holds(connection, about, asked[start : start + _CHUNK]):
-            found.setdefault(product, []).append(one)
+        for product, one, with_parts in _holds(connection, about, asked[start : start + _CHUNK]):
+            if not (with_parts and product in kits):
+                found.setdefault(product, []).append(one)
     if not uses:
         return found
-    kits = {kit for leaf in products for kit in uses.get(leaf, ())}
     of_kits = {kit: found.pop(kit) for kit in kits if kit in found}
     for leaf in products:
         for kit, units in uses.get(leaf, {}).items():
@@ -245,19 +274,21 @@ def _held(
     return found
 
 
-def _holds(connection: Connection, about: _Shop, products: Sequence[int]) -> Iterable[tuple[int, Held]]:
+def _holds(connection: Connection, about: _Shop, products: Sequence[int]) -> Iterable[tuple[int, Held, bool]]:
     rows = connection.execute(
         select(StockHold.product_id, StockHold.quantity, StockHold.kind, StockHold.order_id)
-        .add_columns(Order.id_order)
+        .add_columns(StockHold.with_parts, Order.id_order)
         .outerjoin(Order, Order.id == StockHold.order_id)
         .where(
-            StockHold.product_id.in_(products),
+            _among(StockHold.product_id, products),
             StockHold.state == HoldState.OPEN,
-            or_(StockHold.shop_id == about.id, StockHold.shop_id.in_(about.sharing_shops)),
+            # The sum keeps the planner on the product: by the shop it would walk all holds that ever were.
+            or_(StockHold.shop_id + 0 == about.id, (StockHold.shop_id + 0).in_(about.sharing_shops)),
         )
         .order_by(StockHold.id)
     )
     for row in rows:
         label = f"order {row.id_order}" if row.id_order else "unexplained: sold, but no order seen yet"
         if row.product_id is not None:
-            yield row.product_id, Held(label, row.quantity, row.order_id, row.kind != "unexplained")
+            held = Held(label, row.quantity, row.order_id, row.kind != "unexplained")
+            yield row.product_id, held, row.with_parts

@@ -21,6 +21,8 @@ class Deduction:
     id_product: int
     id_product_attribute: int
     units: int
+    id_shop: int = 0
+    """The order's storefront; 0 where there is but one."""
 
 
 def expected(quantity: int, at: datetime) -> dict[str, object]:

@@ -7,6 +7,7 @@ order again changes nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -15,9 +16,11 @@ from prestaconsole.model import HoldState, Listing, MovementKind, StockHold, Sto
 from prestaconsole.operations.expectation import Deduction, deducted
 from prestaconsole.operations.incidents import open_incident
 from prestaconsole.operations.kits import kits_around
+from prestaconsole.operations.packs import Goods, goods_of, lowered_by
 from prestaconsole.operations.shop_settings import value
 from prestaconsole.operations.shops import ShopRecord
 from prestaconsole.operations.stock_ledger import Movement, mark_listings, move
+from prestaconsole.operations.storefronts import load_fronts, same_stock
 
 _CHUNK = 400
 
@@ -44,6 +47,17 @@ class OrderUnits:
     standing: HoldState
     lines: Sequence[LineUnits]
     history: bool = False
+    id_shop: int = 0
+    """The storefront it was placed in."""
+
+
+class _Sold(NamedTuple):
+    """Units of a product that left with an order; ``with_parts``: its parts are in the list themselves."""
+
+    product: int
+    units: int
+    order_id: int | None
+    with_parts: bool
 
 
 @dataclass
@@ -54,7 +68,7 @@ class _Work:
     changed: list[dict[str, object]] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
     deductions: list[Deduction] = field(default_factory=list)
-    sold: list[tuple[int, int, int]] = field(default_factory=list)
+    sold: list[_Sold] = field(default_factory=list)
     marked: set[int] = field(default_factory=set)
     given_back_after_shipping: list[int] = field(default_factory=list)
 
@@ -67,6 +81,8 @@ class _Hold:
     product_id: int | None
     id_product: int
     id_product_attribute: int
+    per_unit: int
+    with_parts: bool
 
 
 def settle(
@@ -85,82 +101,95 @@ def settle(
     if not orders:
         return
     existing = _existing(connection, [order.order_id for order in orders])
-    products = _products(
-        connection, shop.id, {(line.id_product, line.id_product_attribute) for order in orders for line in order.lines}
-    )
+    pairs = {(line.id_product, line.id_product_attribute) for order in orders for line in order.lines}
+    packs = goods_of(connection, shop, pairs)
+    pairs |= {(one.id_product, one.id_product_attribute) for goods in packs.values() for one in goods}
+    about = _About(shop, packs, _products(connection, shop.id, pairs), now)
     work = _Work()
     for order in orders:
-        _settle_order(shop, order, existing.get(order.order_id, {}), products, work, now)
+        _settle_order(about, order, existing.get(order.order_id, {}), work)
+    _keep_own_stock(connection, shop, work)
     _write(connection, shop, work, since=since, now=now, run_id=run_id)
 
 
-def _settle_order(
-    shop: ShopRecord,
-    order: OrderUnits,
-    holds: Mapping[int, _Hold],
-    products: Mapping[tuple[int, int], int],
-    work: _Work,
-    now: datetime,
-) -> None:
+def _keep_own_stock(connection: Connection, shop: ShopRecord, work: _Work) -> None:
+    """An order of a storefront with another stock holds goods of ours, but the row that we keep stays as it is."""
+    if len(shop.capabilities.get("storefronts", ())) < 2:
+        return
+    asked = [((one.id_product, one.id_product_attribute), one.id_shop) for one in work.deductions]
+    own = same_stock(connection, shop.id, load_fronts(connection, shop.id), asked)
+    work.deductions = [one for one, key in zip(work.deductions, asked, strict=True) if own[key]]
+
+
+@dataclass(frozen=True)
+class _About:
+    """What is the same for all orders of one call."""
+
+    shop: ShopRecord
+    packs: Mapping[int, Sequence[Goods]]
+    products: Mapping[tuple[int, int], int]
+    now: datetime
+
+
+def _settle_order(about: _About, order: OrderUnits, holds: Mapping[int, Sequence[_Hold]], work: _Work) -> None:
     seen = set()
     for line in order.lines:
         seen.add(line.order_line_id)
-        hold = holds.get(line.order_line_id)
-        if hold is None:
-            _first_sight(shop, order, line, products, work, now)
-        else:
-            _next_sight(order, line, hold, work, now)
-    for order_line_id, hold in holds.items():
+        known = holds.get(line.order_line_id, ())
+        if not known:
+            _first_sight(about, order, line, work)
+        for hold in known:
+            _next_sight(order, line, hold, work, about.now)
+    for order_line_id, left in holds.items():
         if order_line_id not in seen:
             # The line was taken out of the order: what it held is free again.
-            if hold.state == HoldState.OPEN:
-                _give_back(hold, hold.units, work)
-            work.dropped.append(hold.id)
+            for hold in left:
+                if hold.state == HoldState.OPEN:
+                    _give_back(hold, hold.units, order.id_shop, work)
+                work.dropped.append(hold.id)
 
 
-def _first_sight(
-    shop: ShopRecord,
-    order: OrderUnits,
-    line: LineUnits,
-    products: Mapping[tuple[int, int], int],
-    work: _Work,
-    now: datetime,
-) -> None:
+def _first_sight(about: _About, order: OrderUnits, line: LineUnits, work: _Work) -> None:
+    """Hold what the shop lowers for this line: how it does so is kept, so that a pack may change meanwhile."""
     if order.history or order.standing is HoldState.RELEASED or line.units <= 0:
         return
-    product = products.get((line.id_product, line.id_product_attribute))
-    work.opened.append(
-        {
-            "shop_id": shop.id,
-            "order_id": order.order_id,
-            "order_line_id": line.order_line_id,
-            "kind": "order",
-            "id_product": line.id_product,
-            "id_product_attribute": line.id_product_attribute,
-            "product_id": product,
-            "quantity": line.units,
-            "state": order.standing,
-            "opened_at": now,
-            "ended_at": now if order.standing is HoldState.SHIPPED else None,
-        }
-    )
-    work.deductions.append(Deduction(line.id_product, line.id_product_attribute, line.units))
-    if product is not None:
-        work.marked.add(product)
-        if order.standing is HoldState.SHIPPED:
-            work.sold.append((product, line.units, order.order_id))
+    for goods in lowered_by((line.id_product, line.id_product_attribute), about.packs):
+        pair, units = (goods.id_product, goods.id_product_attribute), line.units * goods.units
+        product = about.products.get(pair)
+        work.opened.append(
+            {
+                "shop_id": about.shop.id,
+                "order_id": order.order_id,
+                "order_line_id": line.order_line_id,
+                "kind": "order",
+                "id_product": goods.id_product,
+                "id_product_attribute": goods.id_product_attribute,
+                "product_id": product,
+                "quantity": units,
+                "per_unit": goods.units,
+                "with_parts": goods.with_parts,
+                "state": order.standing,
+                "opened_at": about.now,
+                "ended_at": about.now if order.standing is HoldState.SHIPPED else None,
+            }
+        )
+        work.deductions.append(Deduction(*pair, units, order.id_shop))
+        if product is not None:
+            work.marked.add(product)
+            if order.standing is HoldState.SHIPPED:
+                work.sold.append(_Sold(product, units, order.order_id, goods.with_parts))
 
 
 def _next_sight(order: OrderUnits, line: LineUnits, hold: _Hold, work: _Work, now: datetime) -> None:
     before, after = hold.state, order.standing
-    units = max(line.units, 0)
+    units = max(line.units, 0) * hold.per_unit
     if before == after and (units == hold.units or after is not HoldState.OPEN):
         return
     if before == HoldState.SHIPPED:
         # Once sold it stays sold; the shop gave units back, the goods may not have come back.
         if after is HoldState.RELEASED:
             work.given_back_after_shipping.append(order.id_order)
-            work.deductions.append(Deduction(line.id_product, line.id_product_attribute, -hold.units))
+            work.deductions.append(Deduction(hold.id_product, hold.id_product_attribute, -hold.units, order.id_shop))
             work.changed.append({"id": hold.id, "quantity": hold.units, "state": HoldState.RELEASED, "ended_at": now})
             if hold.product_id is not None:
                 work.marked.add(hold.product_id)
@@ -169,17 +198,17 @@ def _next_sight(order: OrderUnits, line: LineUnits, hold: _Hold, work: _Work, no
     held = hold.units if before == HoldState.OPEN else 0
     taken = 0 if after is HoldState.RELEASED else units
     if taken != held:
-        work.deductions.append(Deduction(line.id_product, line.id_product_attribute, taken - held))
+        work.deductions.append(Deduction(hold.id_product, hold.id_product_attribute, taken - held, order.id_shop))
     if hold.product_id is not None:
         work.marked.add(hold.product_id)
         if after is HoldState.SHIPPED and units:
-            work.sold.append((hold.product_id, units, order.order_id))
+            work.sold.append(_Sold(hold.product_id, units, order.order_id, hold.with_parts))
     ended = None if after is HoldState.OPEN else now
     work.changed.append({"id": hold.id, "quantity": units, "state": after, "ended_at": ended})
 
 
-def _give_back(hold: _Hold, units: int, work: _Work) -> None:
-    work.deductions.append(Deduction(hold.id_product, hold.id_product_attribute, -units))
+def _give_back(hold: _Hold, units: int, id_shop: int, work: _Work) -> None:
+    work.deductions.append(Deduction(hold.id_product, hold.id_product_attribute, -units, id_shop))
     if hold.product_id is not None:
         work.marked.add(hold.product_id)
 
@@ -209,17 +238,18 @@ def _write(
 
 
 def _book_sales(
-    connection: Connection, shop: ShopRecord, sold: Sequence[tuple[int, int, int]], *, now: datetime, run_id: int | None
+    connection: Connection, shop: ShopRecord, work: Sequence[_Sold], *, now: datetime, run_id: int | None
 ) -> None:
     """Take sold units out of the first warehouse of the shop that has enough, else of the first that counts them.
 
-    A kit leaves as its parts.
+    A kit leaves as its parts, and once: not where the shop's pack of it named its parts already.
     """
-    kits = kits_around(connection, {product for product, _, _ in sold})
+    kits = kits_around(connection, {one.product for one in work})
     sold = [
-        (leaf, number, order_id)
-        for product, units, order_id in sold
-        for leaf, number in sorted(kits.leaves(product, units).items())
+        (leaf, number, one.order_id)
+        for one in work
+        if not (one.with_parts and one.product in kits.parts)
+        for leaf, number in sorted(kits.leaves(one.product, one.units).items())
     ]
     codes = value(shop, "stock.warehouses")
     rows = connection.execute(select(Warehouse.id, Warehouse.code).where(Warehouse.code.in_(codes)))
@@ -305,15 +335,16 @@ def held_units(connection: Connection, shop_id: int) -> dict[tuple[int, int], in
     return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def _existing(connection: Connection, order_ids: Sequence[int]) -> dict[int, dict[int, _Hold]]:
-    found: dict[int, dict[int, _Hold]] = {}
+def _existing(connection: Connection, order_ids: Sequence[int]) -> dict[int, dict[int, list[_Hold]]]:
+    found: dict[int, dict[int, list[_Hold]]] = {}
     for start in range(0, len(order_ids), _CHUNK):
         rows = connection.execute(
             select(*StockHold.__table__.columns).where(StockHold.order_id.in_(order_ids[start : start + _CHUNK]))
         )
         for row in rows:
-            hold = _Hold(row.id, row.quantity, row.state, row.product_id, row.id_product, row.id_product_attribute)
-            found.setdefault(row.order_id, {})[row.order_line_id] = hold
+            pair = (row.id_product, row.id_product_attribute)
+            hold = _Hold(row.id, row.quantity, row.state, row.product_id, *pair, row.per_unit, row.with_parts)
+            found.setdefault(row.order_id, {}).setdefault(row.order_line_id, []).append(hold)
     return found
 
 

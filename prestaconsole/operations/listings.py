@@ -1,5 +1,6 @@
 """Listings: storing what a shop lists, noticing what is gone, and linking each to a product of the warehouse."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from prestaconsole.webservice.entity import Entity
 _CHUNK = 400
 _KEY = ("shop_id", "id_product", "id_product_attribute")
 _SHOWN = 20
+_DENSE = 10
+NO_NOTES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,19 @@ class Linked:
     gone: int
 
 
-def store_products(connection: Connection, shop_id: int, entities: Sequence[Entity], now: datetime) -> Stored:
-    """Store products as listings without combination; prices net, in the shop's default currency."""
+def store_products(
+    connection: Connection, shop_id: int, entities: Sequence[Entity], now: datetime, *, id_shop: int = 0
+) -> Stored:
+    """Store products as listings without combination; prices net, in the shop's default currency.
+
+    ``id_shop`` is the storefront that lists them, 0 in a single shop.
+    """
     rows = [
         {
             "shop_id": shop_id,
             "id_product": entity.id,
             "id_product_attribute": 0,
+            "id_shop": id_shop,
             "sku": entity.text("reference").strip()[:80],
             "ean13": entity.text("ean13")[:14],
             "name": entity.text("name")[:255],
@@ -68,7 +77,13 @@ def _type(entity: Entity) -> str:
 
 
 def store_combinations(
-    connection: Connection, shop_id: int, entities: Sequence[Entity], option_values: Mapping[int, str], now: datetime
+    connection: Connection,
+    shop_id: int,
+    entities: Sequence[Entity],
+    option_values: Mapping[int, str],
+    now: datetime,
+    *,
+    id_shop: int = 0,
 ) -> Stored:
     """Store combinations as listings: the product's name with the options, its price plus the impact (FEATURES P15)."""
     parents = _parents(connection, shop_id, [entity.integer("id_product") for entity in entities])
@@ -83,6 +98,7 @@ def store_combinations(
                 "shop_id": shop_id,
                 "id_product": entity.integer("id_product"),
                 "id_product_attribute": entity.id,
+                "id_shop": id_shop,
                 "sku": entity.text("reference").strip()[:80],
                 "ean13": entity.text("ean13")[:14],
                 "name": (f"{parent.name} – {options}" if options else parent.name)[:255],
@@ -117,10 +133,10 @@ def store_stock_rows(
 
     ``now`` is when the answer had arrived; ``expecting`` makes the figure the one expected until an order moves it.
     """
+    whole = [entity for entity in entities if not entity.damaged]
+    differing = whole if expecting else _note_unchanged(connection, shop_id, whole, now)
     rows = []
-    for entity in entities:
-        if entity.damaged:
-            continue
+    for entity in differing:
         shown = entity.integer("quantity")
         rows.append(
             {
@@ -135,7 +151,41 @@ def store_stock_rows(
             }
         )
     bulk_update(connection, Listing, rows, key=["shop_id", "id_product", "id_product_attribute"])
-    return Stored(len(rows))
+    return Stored(len(whole))
+
+
+def _note_unchanged(
+    connection: Connection, shop_id: int, entities: Sequence[Entity], now: datetime
+) -> Sequence[Entity]:
+    """Note in one statement that the rows which show what is known were read; gives the others, in order.
+
+    Of a shop that is read whole nearly all rows are such. A product that comes twice is left to the caller, so that
+    its last row counts.
+    """
+    if not entities:
+        return entities
+    first, last = min(entity.id for entity in entities), max(entity.id for entity in entities)
+    if last - first > _DENSE * len(entities):
+        return entities  # single rows from all over the list: what lies between them is no page
+    mine = [Listing.shop_id == shop_id, Listing.id_stock_available.between(first, last)]
+    columns = (Listing.id_stock_available, Listing.id_product, Listing.id_product_attribute, Listing.quantity)
+    rows = connection.execute(select(*columns, Listing.depends_on_stock).where(*mine)).all()
+    known = {row: (product, size, shown, asm) for row, product, size, shown, asm in rows}
+    products = [(entity.integer("id_product"), entity.integer("id_product_attribute")) for entity in entities]
+    times = Counter(products)
+    others, same = [], set()
+    for entity, product in zip(entities, products, strict=True):
+        shows = (*product, entity.integer("quantity"), entity.flag("depends_on_stock"))
+        if times[product] == 1 and known.get(entity.id) == shows:
+            same.add(entity.id)
+        else:
+            others.append(entity)
+    # One statement serves while few rows must be named; a stock row that two listings claim is nobody's for sure.
+    if len(known) - len(same) > _CHUNK or len(known) < len(rows):
+        return entities
+    noted = update(Listing).where(*mine, Listing.id_stock_available.not_in(sorted(known.keys() - same)))
+    connection.execute(noted.values(quantity_read_at=now), execution_options={"synchronize_session": False})
+    return others
 
 
 def keep_seen(connection: Connection, shop_id: int, resource: str, number: int, now: datetime) -> None:
@@ -155,10 +205,13 @@ def mark_gone(connection: Connection, shop_id: int, began: datetime, now: dateti
     return connection.execute(gone.values(gone_at=now)).rowcount
 
 
-def link(connection: Connection, shop_id: int, *, now: datetime, gone: int = 0) -> Linked:
+def link(
+    connection: Connection, shop_id: int, *, now: datetime, gone: int = 0, notes: Mapping[str, str] = NO_NOTES
+) -> Linked:
     """Link every sellable listing to a product: by a SKU that is unique in its shop, else to one of its own.
 
-    What a person linked stays; running again changes nothing (DESIGN §5a, FEATURES P13).
+    What a person linked stays; running again changes nothing (DESIGN §5a, FEATURES P13). ``notes`` are findings of the
+    reading, text by name.
     """
     _mark_parents(connection, shop_id)
     rows = connection.execute(
@@ -178,6 +231,7 @@ def link(connection: Connection, shop_id: int, *, now: datetime, gone: int = 0) 
     repeated = {sku: number for sku, number in times.items() if sku and number > 1}
     without = [row for row in rows if not row.sku]
     _note_findings(connection, shop_id, without, repeated, now)
+    _note_others(connection, shop_id, notes, now)
     return Linked(len(rows), len(fresh), len(without), sum(repeated.values()), gone)
 
 
@@ -252,3 +306,22 @@ def _note_findings(
     rows = [{**base, **finding, "verdict": "WARN", "remedy": remedy} for finding in findings]
     if rows:
         connection.execute(insert(ShopFinding), rows)
+
+
+def _note_others(connection: Connection, shop_id: int, notes: Mapping[str, str], now: datetime) -> None:
+    base = {"shop_id": shop_id, "source": "products", "verdict": "WARN", "remedy": "", "found_at": now}
+    rows = [{**base, "name": name, "text": text} for name, text in notes.items()]
+    if rows:
+        connection.execute(insert(ShopFinding), rows)
+
+
+def held_by_asm(connection: Connection, shop_id: int) -> dict[str, str]:
+    """The finding about listings that PrestaShop's advanced stock management counts: none of them is written (B6)."""
+    sold = (Listing.shop_id == shop_id, Listing.has_combinations.is_(False), Listing.gone_at.is_(None))
+    rows = select(Listing.sku, Listing.name).where(*sold, Listing.depends_on_stock).order_by(Listing.id)
+    names = [row.sku or row.name for row in connection.execute(rows)]
+    if not names:
+        return {}
+    shown = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+    how = "Switch it off at each product (Quantities) in the shop to have its stock written"
+    return {"advanced-stock-products": f"Advanced stock management counts {len(names)} listings: {shown}. {how}."}

@@ -4,8 +4,10 @@ Nothing goes that is still needed: what is open, what can be undone, the last go
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, literal_column, or_, select, update
@@ -21,10 +23,14 @@ from prestaconsole.model import (
     FeedRunLog,
     FeedState,
     Incident,
+    LoadState,
     MovementKind,
     RunState,
+    StockLoad,
     StockMovement,
+    Warehouse,
 )
+from prestaconsole.operations.drop_folder import error_file
 from prestaconsole.settings import Settings
 
 BATCH = 1_000
@@ -273,6 +279,39 @@ def _fold(connection: Connection, stretch: Sequence[Any]) -> list[int]:
     return [row.id for row in stretch[:-1]]
 
 
+# -- stock files -----------------------------------------------------------------------------------------------
+
+
+def _old_loads(before: datetime) -> Select[Any]:
+    """Ended loads; not the last of each warehouse that booked rows: the same bytes are known again by it."""
+    last = select(func.max(StockLoad.id)).where(StockLoad.state == LoadState.DONE, StockLoad.position > 0)
+    return select(StockLoad.id).where(
+        StockLoad.ended_at < before, StockLoad.id.not_in(last.group_by(StockLoad.warehouse_id))
+    )
+
+
+def _loads_step(before: datetime) -> Step:
+    """The rows, and the error files that lie in the drop folders; what was dropped there stays its owner's."""
+
+    def step(connection: Connection) -> int | None:
+        ids = list(connection.execute(_old_loads(before).order_by(StockLoad.id).limit(BATCH)).scalars())
+        files = (
+            select(StockLoad.claim, StockLoad.warehouse_id, Warehouse.folder)
+            .join(Warehouse, Warehouse.id == StockLoad.warehouse_id)
+            .where(StockLoad.id.in_(ids), Warehouse.folder != "")
+        )
+        for row in connection.execute(files):
+            claimed = row.claim.removeprefix(f"{row.warehouse_id}/")
+            if claimed != row.claim:
+                # It may be on another machine, or gone: the row goes all the same.
+                with suppress(OSError):
+                    error_file(Path(row.folder), claimed).unlink(missing_ok=True)
+        connection.execute(delete(StockLoad).where(StockLoad.id.in_(ids)))
+        return len(ids) or None
+
+    return step
+
+
 # -- evidence --------------------------------------------------------------------------------------------------
 
 
@@ -294,6 +333,7 @@ RULES: tuple[Rule, ...] = (
     Rule("runs", "Ended runs", "keep_runs_days", lambda c, at: _count(c, _old_runs(at)), _runs_step),
     Rule("changes", "Rows of finished plans", "keep_changes_days", _count_changes, _changes_step),
     Rule("movements", "Stock movements, folded", "keep_movements_days", _count_movements, _movements_step),
+    Rule("loads", "Ended stock files", "keep_loads_days", lambda c, at: _count(c, _old_loads(at)), _loads_step),
     Rule(
         "evidence",
         "Evidence of closed incidents",

@@ -136,7 +136,9 @@ def _minutes(text: str) -> int | None:
     return _whole(0, 100_000)(text) if text else None
 
 
-WATCHED_FEEDS = ("import_products", "import_orders", "retry_orders", "stock_check")
+WATCHED_FEEDS = (
+    "import_products", "import_orders", "retry_orders", "update_orders", "reconcile_orders", "stock_check",
+)  # fmt: skip
 """The feeds that have a limit of their own in the feed table."""
 
 

@@ -69,6 +69,7 @@ def move(
     ledger = []
     for one in movements:
         pair = (one.product_id, one.warehouse_id)
+        first = pair not in standing
         standing[pair] = standing.get(pair, 0) + one.units
         ledger.append(
             {
@@ -77,6 +78,7 @@ def move(
                 "kind": one.kind,
                 "quantity": one.units,
                 "physical": standing[pair],
+                "first": first,
                 "shop_id": one.shop_id,
                 "order_id": one.order_id,
                 "run_id": run_id,

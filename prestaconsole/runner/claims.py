@@ -7,15 +7,32 @@ owner that was thought dead and wakes up can store nothing (fencing, DESIGN §3 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, false, func, or_, select, text, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from prestaconsole.database import Connection
 from prestaconsole.feeds.interlock import Permission, permission
 from prestaconsole.feeds.registry import FEEDS
-from prestaconsole.model import FeedRun, RunState, RunWindow, Shop
+from prestaconsole.model import FeedRun, RunState, RunWindow, Shop, ShopMode
 from prestaconsole.operations.pages import LogLine
 from prestaconsole.operations.pauses import shop_paused
 from prestaconsole.operations.shops import ShopRecord, load_shop
@@ -26,6 +43,17 @@ from prestaconsole.runner.records import append_logs
 
 _LOCK_CLASS = 7238
 _LOOK_AT = 100
+_RIVAL, _HOLDER = aliased(FeedRun), aliased(FeedRun)
+NOW: BindParameter[datetime] = bindparam("now", type_=FeedRun.due.type)
+SLOTS: BindParameter[int] = bindparam("slots", type_=Integer)
+Planning = tuple[tuple[str, tuple[ShopMode, ...]], ...]
+
+# SQLite has one writer, and leaves the lock away.
+_EXPIRED = (
+    select(FeedRun.id, FeedRun.shop_id, FeedRun.feed, FeedRun.token, FeedRun.attempt, FeedRun.cancel_requested)
+    .where(FeedRun.state == RunState.RUNNING, FeedRun.lease_until < NOW)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +91,8 @@ def claim_next(
     to take.
     """
     others_claim_in: set[int] = set()
-    for row in connection.execute(_candidates(now, slots, only)).all():
+    candidates = _candidates(planning_feeds(), only is not None)
+    for row in connection.execute(candidates, {"now": now, "slots": slots, "only": only}).all():
         # Once passed over, a shop stays so: its urgent runs were skipped, so the rest must not go before them.
         if row.shop_id in others_claim_in or not _alone_in_shop(connection, row.shop_id, wait=only is not None):
             others_claim_in.add(row.shop_id)
@@ -106,23 +135,21 @@ def claim_next(
     return None
 
 
-def claimable(now: datetime, slots: int) -> ColumnElement[bool]:
-    """The condition under which a queued run may start, as far as one statement can say it."""
-    rival = aliased(FeedRun)
-    same_errand = exists().where(rival.serial_key == FeedRun.serial_key, rival.state == RunState.RUNNING)
-    holder = aliased(FeedRun)
+def claimable(now: "datetime | BindParameter[datetime]", slots: "int | BindParameter[int]") -> ColumnElement[bool]:
+    """The condition under which a queued run may start, as far as one statement can say it.
+
+    Building it costs far more than asking it: a statement that is asked often is built once, with ``NOW`` and
+    ``SLOTS`` in their places, for the feeds of ``planning_feeds``.
+    """
+    same_errand = exists().where(_RIVAL.serial_key == FeedRun.serial_key, _RIVAL.state == RunState.RUNNING)
     at_work = (
         select(func.count())
-        .select_from(holder)
-        .where(holder.shop_id == FeedRun.shop_id, holder.state == RunState.RUNNING)
+        .select_from(_HOLDER)
+        .where(_HOLDER.shop_id == FeedRun.shop_id, _HOLDER.state == RunState.RUNNING)
         .scalar_subquery()
     )
     # A paused shop still lets plans be made (SCREENS §1).
-    planning = [
-        and_(FeedRun.feed == name, Shop.mode.in_([mode for mode in spec.modes if spec.modes[mode] == "plan"]))
-        for name, spec in FEEDS.items()
-        if "plan" in spec.modes.values()
-    ]
+    planning = [and_(FeedRun.feed == name, Shop.mode.in_(modes)) for name, modes in planning_feeds()]
     paused = exists().where(Shop.id == FeedRun.shop_id, shop_paused(), ~or_(false(), *planning))
     return and_(
         FeedRun.state == RunState.QUEUED,
@@ -130,6 +157,15 @@ def claimable(now: datetime, slots: int) -> ColumnElement[bool]:
         ~same_errand,
         at_work < slots,
         ~paused,
+    )
+
+
+def planning_feeds() -> Planning:
+    """The feeds that make plans in some modes, with these modes."""
+    return tuple(
+        (name, tuple(mode for mode in spec.modes if spec.modes[mode] == "plan"))
+        for name, spec in FEEDS.items()
+        if "plan" in spec.modes.values()
     )
 
 
@@ -161,19 +197,15 @@ def sweep(connection: Connection, now: datetime) -> list[int]:
 
     One that was to be cancelled ends so; one that took its process down again and again without any progress fails.
     """
-    expired = select(
-        FeedRun.id, FeedRun.shop_id, FeedRun.feed, FeedRun.token, FeedRun.attempt, FeedRun.cancel_requested
-    ).where(FeedRun.state == RunState.RUNNING, FeedRun.lease_until < now)
-    if connection.dialect.name != "sqlite":
-        expired = expired.with_for_update(skip_locked=True)
-    swept = []
-    for row in connection.execute(expired).all():
+    swept: list[int] = []
+    for row in connection.execute(_EXPIRED, {"now": now}).all():
         if endings.take_from_the_dead(connection, row, now):
             swept.append(row.id)
     return swept
 
 
-def _candidates(now: datetime, slots: int, only: int | None) -> Select[Any]:
+@cache
+def _candidates(planning: Planning, one: bool) -> Select[Any]:
     statement = select(
         FeedRun.id,
         FeedRun.shop_id,
@@ -187,9 +219,9 @@ def _candidates(now: datetime, slots: int, only: int | None) -> Select[Any]:
         FeedRun.attempt,
         FeedRun.started_at,
         FeedRun.window,
-    ).where(claimable(now, slots))
-    if only is not None:
-        statement = statement.where(FeedRun.id == only)
+    ).where(claimable(NOW, SLOTS))
+    if one:
+        statement = statement.where(FeedRun.id == bindparam("only"))
     return statement.order_by(FeedRun.priority, FeedRun.due, FeedRun.id).limit(_LOOK_AT)
 
 
@@ -198,8 +230,8 @@ def _permission(connection: Connection, shop: ShopRecord, row: Row[Any]) -> Perm
         return Permission(
             "locked", "unknown", f"This program knows no feed {row.feed}.", "Install the newer one again."
         )
-    reason = str(row.params.get("reason") or "")
-    return permission(connection, shop, row.feed, reason=reason, unattended=row.trigger != "person")
+    reason, plan = str(row.params.get("reason") or ""), bool(row.params.get("plan_only"))
+    return permission(connection, shop, row.feed, reason=reason, unattended=row.trigger != "person", plan=plan)
 
 
 def _alone_in_shop(connection: Connection, shop_id: int, *, wait: bool) -> bool:
@@ -218,40 +250,43 @@ def _alone_in_shop(connection: Connection, shop_id: int, *, wait: bool) -> bool:
 
 
 def _free_slot(connection: Connection, shop_id: int, slots: int) -> str | None:
-    used = set(
-        connection.execute(
-            select(FeedRun.slot_key).where(FeedRun.shop_id == shop_id, FeedRun.state == RunState.RUNNING)
-        ).scalars()
-    )
+    used = set(connection.execute(_USED_SLOTS, {"shop": shop_id}).scalars())
     names = (f"{shop_id}:{number}" for number in range(slots))
     return next((name for name in names if name not in used), None)
 
 
 def _take(connection: Connection, row: Row[Any], owner: int, slot: str, now: datetime, lease_until: datetime) -> bool:
-    rival = aliased(FeedRun)
-    at_work = exists().where(rival.serial_key == row.serial_key, rival.state == RunState.RUNNING)
-    waited = FeedRun.window == RunWindow.WAITS
-    taken = (
-        update(FeedRun)
-        .where(FeedRun.id == row.id, FeedRun.token == row.token, FeedRun.state == RunState.QUEUED, ~at_work)
-        .values(
-            state=RunState.RUNNING,
-            owner=owner,
-            token=FeedRun.token + 1,
-            slot_key=slot,
-            lease_until=lease_until,
-            attempt=FeedRun.attempt + 1,
-            started_at=func.coalesce(FeedRun.started_at, now),
-            progress_at=now,
-            window=case(
-                (and_(waited, FeedRun.started_at.is_not(None)), RunWindow.RESUMED),
-                (waited, RunWindow.KEEPS),
-                else_=FeedRun.window,
-            ),
-            phase=case((waited, ""), else_=FeedRun.phase),
-            error_kind="",
-            error="",
-            remedy="",
-        )
+    values = {"run": row.id, "held": row.token, "errand": row.serial_key, "new_owner": owner, "slot": slot}
+    return connection.execute(_TAKE, {**values, "now": now, "until": lease_until}).rowcount == 1
+
+
+_USED_SLOTS = select(FeedRun.slot_key).where(FeedRun.shop_id == bindparam("shop"), FeedRun.state == RunState.RUNNING)
+_WAITED = FeedRun.window == RunWindow.WAITS
+_TAKE = (
+    update(FeedRun)
+    .where(
+        FeedRun.id == bindparam("run"),
+        FeedRun.token == bindparam("held"),
+        FeedRun.state == RunState.QUEUED,
+        ~exists().where(_RIVAL.serial_key == bindparam("errand"), _RIVAL.state == RunState.RUNNING),
     )
-    return connection.execute(taken).rowcount == 1
+    .values(
+        state=RunState.RUNNING,
+        owner=bindparam("new_owner"),
+        token=FeedRun.token + 1,
+        slot_key=bindparam("slot"),
+        lease_until=bindparam("until"),
+        attempt=FeedRun.attempt + 1,
+        started_at=func.coalesce(FeedRun.started_at, NOW),
+        progress_at=NOW,
+        window=case(
+            (and_(_WAITED, FeedRun.started_at.is_not(None)), RunWindow.RESUMED),
+            (_WAITED, RunWindow.KEEPS),
+            else_=FeedRun.window,
+        ),
+        phase=case((_WAITED, ""), else_=FeedRun.phase),
+        error_kind="",
+        error="",
+        remedy="",
+    )
+)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, Unpack
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.exc import DBAPIError
 
 from prestaconsole.clock import Clock
@@ -57,6 +57,16 @@ class RunCommit:
         self._lease_seconds = lease_seconds
         self._handing_over = handing_over
         self._lease_ends = clock.monotonic() + lease_seconds
+        # Every page asks these two, so they are made once.
+        self._held = (
+            update(FeedRun)
+            .where(*mine(claim.run_id, claim.token, claim.owner))
+            .values(lease_until=bindparam("lease_ends"), progress_at=bindparam("moment"))
+            .returning(
+                FeedRun.counts, FeedRun.checkpoint, FeedRun.cancel_requested, FeedRun.progress_at, FeedRun.window
+            )
+        )
+        self._standing = select(Shop.mode, shop_paused().label("paused")).where(Shop.id == claim.shop.id)
         self.moved_at = clock.monotonic()
         self.pages = 0
 
@@ -102,17 +112,9 @@ class RunCommit:
         raise AssertionError("unreachable")
 
     def _fence(self, connection: Connection, lease: float) -> Row[Any]:
-        claim = self._claim
         now = self._moment(connection)
-        held = (
-            update(FeedRun)
-            .where(*mine(claim.run_id, claim.token, claim.owner))
-            .values(lease_until=now + timedelta(seconds=lease), progress_at=now)
-            .returning(
-                FeedRun.counts, FeedRun.checkpoint, FeedRun.cancel_requested, FeedRun.progress_at, FeedRun.window
-            )
-        )
-        row = connection.execute(held).one_or_none()
+        given = {"lease_ends": now + timedelta(seconds=lease), "moment": now}
+        row = connection.execute(self._held, given).one_or_none()
         if row is None:
             raise RunStopped("lost")
         return row
@@ -123,7 +125,7 @@ class RunCommit:
         if self._handing_over():
             return "handed over"
         before = self._claim.shop
-        shop = connection.execute(select(Shop.mode, shop_paused().label("paused")).where(Shop.id == before.id)).one()
+        shop = connection.execute(self._standing).one()
         if shop.paused and not before.paused:
             return "handed over"
         modes = FEEDS[self._claim.feed].modes

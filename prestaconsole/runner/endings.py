@@ -56,7 +56,8 @@ def finish(connection: Connection, claim: Owned, outcome: Outcome, now: datetime
     """The last transaction of a run that went well. Gives ``done``, ``held``, or ``queued`` when it starts over."""
     row = _fence(connection, claim, now)
     spec_plan = bool(row.params.get("plan_only"))
-    _note_success(connection, row, outcome, now, completes=outcome.complete and not spec_plan)
+    looked = spec_plan and row.feed in FEEDS and not FEEDS[row.feed].writes  # it said what it would do, and did not
+    _note_success(connection, row, outcome, now, completes=outcome.complete and not spec_plan, looked=looked)
     counts = ", ".join(f"{number} {name}" for name, number in row.counts.items())
     text = " ".join(part for part in (outcome.text, f"({counts})" if counts else "") if part)
     lines = [LogLine("info", f"{'Held' if outcome.state == 'held' else 'Done'}: {text or 'nothing to do'}")]
@@ -289,9 +290,11 @@ def _lock_of_another_turn(connection: Connection, row: Row[Any]) -> str | None:
     return allowed.reason if allowed.kind == "locked" and allowed.lock != "paused" else None
 
 
-def _note_success(connection: Connection, row: Row[Any], outcome: Outcome, now: datetime, *, completes: bool) -> None:
+def _note_success(
+    connection: Connection, row: Row[Any], outcome: Outcome, now: datetime, *, completes: bool, looked: bool
+) -> None:
     found = connection.execute(
-        select(FeedState.completed_at, FeedState.detail).where(
+        select(FeedState.completed_at, FeedState.last_ok_at, FeedState.detail).where(
             FeedState.shop_id == row.shop_id, FeedState.feed == row.feed
         )
     ).one_or_none()
@@ -300,7 +303,7 @@ def _note_success(connection: Connection, row: Row[Any], outcome: Outcome, now: 
         "shop_id": row.shop_id,
         "feed": row.feed,
         "completed_at": completed_at or (now if completes else None),
-        "last_ok_at": now,
+        "last_ok_at": now if not looked else found.last_ok_at if found else None,
         "last_run_id": row.id,
         "detail": {**(found.detail if found else {}), **outcome.detail},
     }

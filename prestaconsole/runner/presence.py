@@ -5,19 +5,21 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import delete, exists, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, insert, or_, select, update
 
 from prestaconsole import __version__
 from prestaconsole.database import Connection
 from prestaconsole.model import FeedRun, FeedSchedule, Runner, RunState, Shop
 from prestaconsole.operations.pauses import lift_pauses, shop_paused
-from prestaconsole.runner.claims import claimable, renew, sweep
+from prestaconsole.runner.claims import NOW, SLOTS, Planning, claimable, planning_feeds, renew, sweep
 from prestaconsole.runner.records import daemon_alive
 
 TICKING = ("daemon", "console")
 """The kinds of process that start what schedules ask for."""
 _KEEP_DAYS = 7
+_STALE = bindparam("stale", type_=Runner.heartbeat.type)
 
 
 def this_host() -> str:
@@ -95,31 +97,17 @@ class Look:
     daemon: bool
     next_at: datetime | None
 
+    def seconds_left(self, longest: float) -> float:
+        """Seconds until the next thing is due, at most ``longest``."""
+        if self.next_at is None:
+            return longest
+        return min(longest, max((self.next_at - self.now).total_seconds(), 0.0) + 0.005)
+
 
 def look(connection: Connection, now: datetime, *, slots: int, stale_seconds: float) -> Look:
     """One statement that tells whether a schedule is due, a run may start or a lease has ended."""
-    running = FeedRun.state == RunState.RUNNING
-    paused = exists().where(Shop.id == FeedSchedule.shop_id, shop_paused())
-    fresh = exists().where(
-        Runner.kind == "daemon",
-        Runner.stopped_at.is_(None),
-        Runner.heartbeat > now - timedelta(seconds=stale_seconds),
-    )
-    row = connection.execute(
-        select(
-            select(func.min(FeedSchedule.next_due))
-            .where(FeedSchedule.enabled, FeedSchedule.next_due.is_not(None), ~paused)
-            .scalar_subquery()
-            .label("schedule"),
-            exists().where(claimable(now, slots)).label("runs"),
-            select(func.min(FeedRun.due))
-            .where(FeedRun.state == RunState.QUEUED, FeedRun.due > now)
-            .scalar_subquery()
-            .label("due"),
-            select(func.min(FeedRun.lease_until)).where(running).scalar_subquery().label("lease"),
-            fresh.label("daemon"),
-        )
-    ).one()
+    moments = {"now": now, "slots": slots, "stale": now - timedelta(seconds=stale_seconds)}
+    row = connection.execute(_look(planning_feeds()), moments).one()
     coming = [moment for moment in (row.schedule, row.due, row.lease) if moment is not None and moment > now]
     return Look(
         now=now,
@@ -128,6 +116,26 @@ def look(connection: Connection, now: datetime, *, slots: int, stale_seconds: fl
         expired=row.lease is not None and row.lease < now,
         daemon=bool(row.daemon),
         next_at=min(coming, default=None),
+    )
+
+
+@cache
+def _look(planning: Planning) -> "Select[datetime | None, bool, datetime, datetime | None, bool]":
+    running = FeedRun.state == RunState.RUNNING
+    paused = exists().where(Shop.id == FeedSchedule.shop_id, shop_paused())
+    fresh = exists().where(Runner.kind == "daemon", Runner.stopped_at.is_(None), Runner.heartbeat > _STALE)
+    return select(
+        select(func.min(FeedSchedule.next_due))
+        .where(FeedSchedule.enabled, FeedSchedule.next_due.is_not(None), ~paused)
+        .scalar_subquery()
+        .label("schedule"),
+        exists().where(claimable(NOW, SLOTS)).label("runs"),
+        select(func.min(FeedRun.due))
+        .where(FeedRun.state == RunState.QUEUED, FeedRun.due > NOW)
+        .scalar_subquery()
+        .label("due"),
+        select(func.min(FeedRun.lease_until)).where(running).scalar_subquery().label("lease"),
+        fresh.label("daemon"),
     )
 
 

@@ -70,7 +70,8 @@ def request_run(
     spec = feed_spec(feed)
     shop = load_shop(connection, shop_id)
     wanted = {name: value for name, value in (params or {}).items() if value is not None}
-    allowed = permission(connection, shop, feed, reason=_reason(wanted), unattended=trigger != "person")
+    plan = bool(wanted.get("plan_only"))
+    allowed = permission(connection, shop, feed, reason=_reason(wanted), unattended=trigger != "person", plan=plan)
     if not (allowed.lock == "paused" and (force or trigger == "event")):
         allowed.require()
     if allowed.kind == "plan":

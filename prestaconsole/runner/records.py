@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, bindparam, func, insert, select
 
 from prestaconsole.database import Connection
 from prestaconsole.errors import NotFoundError
@@ -96,16 +96,17 @@ class LogRecord:
     text: str
 
 
+_LAST = select(func.coalesce(func.max(FeedRunLog.seq), 0)).where(FeedRunLog.run_id == bindparam("run"))
+# Line by line, so that each finds the one before it.
+_APPEND = insert(FeedRunLog).values(run_id=bindparam("run"), seq=_LAST.scalar_subquery() + 1)
+
+
 def append_logs(connection: Connection, run_id: int, lines: Sequence[LogLine], at: datetime) -> None:
     """Write lines at the end of a run's log, redacted. The caller holds the run, so nobody else counts."""
     if not lines:
         return
-    last = connection.execute(select(func.max(FeedRunLog.seq)).where(FeedRunLog.run_id == run_id)).scalar() or 0
-    rows = [
-        {"run_id": run_id, "seq": last + number, "at": at, "level": line.level, "text": redact(line.text)}
-        for number, line in enumerate(lines, start=1)
-    ]
-    connection.execute(insert(FeedRunLog), rows)
+    rows = [{"run": run_id, "at": at, "level": line.level, "text": redact(line.text)} for line in lines]
+    connection.execute(_APPEND, rows)
 
 
 def log_lines(connection: Connection, run_id: int, *, after: int = 0, limit: int | None = None) -> list[LogRecord]:
@@ -148,6 +149,11 @@ def fresh_runners(
     return [RunnerRecord(*row) for row in connection.execute(statement)]
 
 
+_DAEMON = select(Runner.id).where(
+    Runner.kind == "daemon", Runner.stopped_at.is_(None), Runner.heartbeat > bindparam("stale")
+)
+
+
 def daemon_alive(connection: Connection, now: datetime, stale_seconds: float) -> bool:
     """Whether a daemon has reported lately."""
-    return bool(fresh_runners(connection, now, stale_seconds, kind="daemon"))
+    return connection.execute(_DAEMON, {"stale": now - timedelta(seconds=stale_seconds)}).first() is not None

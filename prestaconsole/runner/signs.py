@@ -1,4 +1,4 @@
-"""Signs of a worker's progress, which a watchdog judges: looks that were answered, beats that were stored, pages.
+"""Signs of a worker's progress, which a watchdog judges: looks that were answered, beats, runs taken up, pages.
 
 Moments are seconds of the monotonic clock, so that a jump of the wall clock frightens nobody. Imports clock, database.
 """
@@ -37,6 +37,13 @@ class Moving(Protocol):
     def moved_at(self) -> float: ...
 
 
+class Part(Protocol):
+    """A task of the worker that lasts as long as the worker does."""
+
+    def done(self) -> bool: ...
+    def get_name(self) -> str: ...
+
+
 class Sign:
     """One thing that must happen again and again: when it last did, and when the database last kept it from that."""
 
@@ -70,16 +77,40 @@ class Sign:
             return Health("waiting", f"for the database since {self.age():.0f} s: {self.why}")
         if self.age() < limit:
             return Health("working")
-        return Health("hung", f"{self._what} neither ended nor failed for {self.age():.0f} s")
+        return Health("hung", f"{self._what} for {self.age():.0f} s")
+
+
+class OwedSign(Sign):
+    """A sign that is owed only while something waits for it."""
+
+    def __init__(self, clock: Clock, what: str) -> None:
+        super().__init__(clock, what)
+        self._waits = False
+
+    def owed(self, waits: bool) -> None:
+        """Whether something waits for it at this look; it counts from the first look at which something did."""
+        if not (waits and self._waits):
+            self.done()
+        self._waits = waits
+
+    def health(self, limit: float) -> Health:
+        """See ``Sign``."""
+        return super().health(limit) if self._waits else Health("working")
 
 
 class Signs:
-    """What a worker shows of itself. ``turn``: schedules and queue; ``beat``: a transaction of the writer."""
+    """What a worker shows of itself.
+
+    ``turn``: schedules and queue; ``beat``: a transaction of the writer; ``taking``: the dispatcher brings runs that
+    may start, so that this process at least tries to claim one. Whoever carries the work may fall silent without any
+    error: only that the queue stands still tells it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.turn = Sign(clock, "a look at schedules and queue")
-        self.beat = Sign(clock, "the writing of a heartbeat")
+        self.turn = Sign(clock, "a look at schedules and queue neither ended nor failed")
+        self.beat = Sign(clock, "the writing of a heartbeat neither ended nor failed")
+        self.taking = OwedSign(clock, "runs may start, there is room for them, and none was brought to this process")
 
     @property
     def failing(self) -> bool:
@@ -90,10 +121,17 @@ class Signs:
         """Count from now: the worker has only just begun."""
         self.turn.done()
         self.beat.done()
+        self.taking.owed(False)
 
-    def health(self, running: Iterable[Moving], *, hung_after: float, stuck_after: float) -> Health:
-        """The worst of all signs: turn, beat, and the pages of each run at work (limits in seconds)."""
-        found = [self.turn.health(hung_after), self.beat.health(hung_after)]
+    def health(
+        self, running: Iterable[Moving], parts: Iterable[Part] = (), *, hung_after: float, stuck_after: float
+    ) -> Health:
+        """The worst of all: turn, beat, taking, the pages of each run at work (limits in seconds), and the ``parts``.
+
+        A part that has ended while the worker lives hangs at once: nothing would ever do its work again.
+        """
+        found = [sign.health(hung_after) for sign in (self.turn, self.beat, self.taking)]
+        found += [Health("hung", f"its part “{part.get_name()}” has ended by itself") for part in parts if part.done()]
         now = self._clock.monotonic()
         for run in running:
             still = now - run.moved_at

@@ -38,8 +38,6 @@ _ANY_TROUBLE = (PrestaConsoleError, SQLAlchemyError)
 _PAUSE_AFTER_TROUBLE = 1.0
 _PATIENCE = 60.0
 """Seconds for which a person who waits for a run is not told that the database does not answer."""
-
-
 _Claimed = asyncio.Task[None] | Exception | None
 
 
@@ -62,11 +60,12 @@ class Worker:
         self._core = core
         self._moment = moment or moment_of(core.clock)
         self._dispatcher = dispatcher or dispatcher_for(core.database, core.clock, self._moment, core.settings, kind)
-        self._capacity = capacity
+        self.capacity = capacity
         self._drain_seconds = drain_seconds
         self._running: dict[int, RunAtWork] = {}
         self._claiming: set[asyncio.Task[_Claimed]] = set()
         self._group: asyncio.TaskGroup | None = None
+        self._parts: list[asyncio.Task[None]] = []
         self._daemon = False
         self._draining = False
         self._troubled = False
@@ -94,7 +93,8 @@ class Worker:
 
     def health(self, *, hung_after: float, stuck_after: float) -> Health:
         """What a watchdog watches: whether scheduler, writer and runs move, or wait for a database that is away."""
-        return self._signs.health(self._running.values(), hung_after=hung_after, stuck_after=stuck_after)
+        parts = () if self._draining else self._parts
+        return self._signs.health(self._running.values(), parts, hung_after=hung_after, stuck_after=stuck_after)
 
     def hurry(self) -> None:
         """End the drain now: runs are cut off where they stand and given back."""
@@ -115,25 +115,25 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                beating = group.create_task(self._beat_for_ever())
-                telling = group.create_task(self._telling.run(trouble=self._trouble, kinds=_ANY_TROUBLE))
                 waker = group.create_task(self._wake_at(stop))
-                watching = group.create_task(
-                    freshness.keep_watch(self._core, self._moment, lambda: not self.idle_for_daemon)
-                )
-                keeping = group.create_task(Housekeeper(self._core, self._moment, lambda: self.idle_for_daemon).run())
-                serving = group.create_task(self._dispatcher.serve(self))
+                keeping = Housekeeper(self._core, self._moment, lambda: self.idle_for_daemon)
+                watching = freshness.keep_watch(self._core, self._moment, lambda: not self.idle_for_daemon)
+                serving = group.create_task(self._dispatcher.serve(self), name="handing out of work")
+                self._parts = [
+                    serving,
+                    group.create_task(self._beat_for_ever(), name="heartbeat"),
+                    group.create_task(self._tell(), name="pace of the shops"),
+                    group.create_task(watching, name="freshness"),
+                    group.create_task(keeping.run(), name="housekeeping"),
+                ]
                 while not stop.is_set():
                     await self._turn()
                 # Before the drain: what is brought to a process that takes nothing would only lose its way.
                 self._draining = True
                 serving.cancel()
                 await self._drain()
-                beating.cancel()
-                telling.cancel()
-                watching.cancel()
-                keeping.cancel()
-                waker.cancel()
+                for task in (*self._parts, waker):
+                    task.cancel()
         finally:
             await self._unregister()
 
@@ -150,7 +150,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 beating = group.create_task(self._beat_for_ever())
-                telling = group.create_task(self._telling.run(trouble=self._trouble, kinds=_ANY_TROUBLE))
+                telling = group.create_task(self._tell())
                 try:
                     record = await self._watch(run_id, on_progress, here=True)
                 except PrestaConsoleError as error:
@@ -197,6 +197,7 @@ class Worker:
         try:
             seen = await self._look()
             self._progress_at = seen.now
+            self._signs.taking.owed(seen.runs and self.room() > 0)
             busy = False
             if not self.idle_for_daemon:
                 if seen.expired:
@@ -212,9 +213,11 @@ class Worker:
             self._signs.turn.done()
             self._untroubled()
             if not busy:
-                await self._dispatcher.wait(self._seconds_until(seen))
+                longest = self._core.settings.heartbeat_seconds
+                await self._dispatcher.wait(longest if self.idle_for_daemon else seen.seconds_left(longest))
         except _ANY_TROUBLE as error:
             self._signs.turn.kept(error)
+            self._signs.taking.kept(error)
             self._trouble(error)
             await asyncio.sleep(_PAUSE_AFTER_TROUBLE)
 
@@ -234,12 +237,6 @@ class Worker:
         self._daemon = seen.daemon
         return seen
 
-    def _seconds_until(self, seen: presence.Look) -> float:
-        longest = self._core.settings.heartbeat_seconds
-        if seen.next_at is None or self.idle_for_daemon:
-            return longest
-        return min(longest, max((seen.next_at - seen.now).total_seconds(), 0.0) + 0.005)
-
     # -- what the dispatcher is given -------------------------------------------------------------------------------
 
     @property
@@ -249,7 +246,7 @@ class Worker:
 
     def room(self) -> int:
         """How many more runs it may take now."""
-        return self._capacity - len(self._running) - len(self._claiming) if self.willing else 0
+        return self.capacity - len(self._running) - len(self._claiming) if self.willing else 0
 
     async def take(self, run_id: int | None = None) -> "asyncio.Task[None] | None":
         """Claim this run, or the most urgent of all, and begin it; None where there is nothing to take.
@@ -284,7 +281,9 @@ class Worker:
             )
         except _ANY_TROUBLE as error:
             # An error here would end the whole group; it is the caller's.
+            self._signs.taking.kept(error)
             return error
+        self._signs.taking.done()
         if claim is None:
             return None
         commit = RunCommit(
@@ -347,6 +346,9 @@ class Worker:
             elif self._running.get(run_id) is running:
                 log.warning("Run %s was taken over by another process; it is stopped here.", run_id)
                 running.task.cancel()
+
+    async def _tell(self) -> None:
+        await self._telling.run(trouble=self._trouble, kinds=_ANY_TROUBLE)
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()

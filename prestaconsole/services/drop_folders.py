@@ -20,13 +20,21 @@ from prestaconsole.errors import UsageError
 from prestaconsole.model import LoadState, StockLoad, Warehouse
 from prestaconsole.operations.audit import audit
 from prestaconsole.operations.core import Core
+from prestaconsole.operations.drop_folder import DONE, FAILED, WORKING, error_file
 from prestaconsole.operations.incidents import close_incident, detail_of, open_incident
 from prestaconsole.redaction import redact
+from prestaconsole.services.load_list import note_cut_off
 from prestaconsole.services.stock_files import FileProblem, StockFile, read_stock_file, write_error_file
-from prestaconsole.services.stock_loads import LoadPlan, TakenOver, begin_load, book_rows, compare, end_load
+from prestaconsole.services.stock_loads import (
+    LoadPlan,
+    TakenOver,
+    begin_load,
+    book_rows,
+    compare,
+    end_load,
+)
 
 ACTOR = "PrestaConsole"
-WORKING, DONE, FAILED = "working", "done", "failed"
 _KINDS = (".csv", ".txt", ".tsv", ".xlsx", ".xls")
 _QUIET_SECONDS = 10.0
 _ORPHAN_SECONDS = 60.0
@@ -79,6 +87,7 @@ class FolderWatch:
         """
         taken: list[Taken] = []
         present: set[Path] = set()
+        note_cut_off(self._core)
         for folder in self._core.database.read_now(_folders):
             try:
                 ready = [*self._orphans(folder), *self._claimed(folder, present)]
@@ -162,7 +171,7 @@ class _Delivery:
     def __init__(self, core: Core, folder: _Folder, path: Path) -> None:
         self._core, self._folder, self._path = core, folder, path
         self._name = _plain_name(path)
-        self._errors = folder.path / FAILED / f"{path.stem}.errors.csv"
+        self._errors = error_file(folder.path, path.name)
 
     def take(self, stop: Callable[[], bool]) -> Taken:
         load = self._core.database.read_now(lambda c: _load_of(c, self._folder, self._path))

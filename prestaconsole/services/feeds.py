@@ -29,6 +29,8 @@ from prestaconsole.services.runs import Listener, RunDetail, read_run, wait_for
 from prestaconsole.services.typed import one_line
 
 KNOWN = ("keep", "overwrite", "sum")
+PLANNED = ("import_stock",)
+"""Feeds that write to no shop and can say what they would do all the same."""
 
 
 @dataclass(frozen=True)
@@ -154,16 +156,17 @@ def request_feed(
     """Queue a run of a feed; an active one is joined and runs once more after.
 
     The window of its schedule binds what a schedule starts; this run keeps to it only with ``in_window``.
-    ``plan`` sends nothing whatever the mode allows; ``reason`` is needed for a second import_stock; ``known`` says what
-    import_stock does with SKUs that another shop has initialised: keep, overwrite or sum. ``repair`` lets stock_check
-    hand what differs to the next push; where the shop takes no push it is refused.
+    ``plan`` sends nothing whatever the mode allows, and of import_stock only says what levels it would set; ``reason``
+    is needed for a second import_stock; ``known`` says what it does with SKUs that another shop has initialised: keep,
+    overwrite or sum. ``repair`` lets stock_check hand what differs to the next push; where the shop takes no push it
+    is refused.
     Raises ``LockedError`` with the reason and what unlocks it, ``UsageError`` for an unknown feed or shop.
     """
     spec = feed_spec(feed)
     reason = one_line("reason", reason, 200)
     given = dict(params or {})
     if plan:
-        if not spec.writes:
+        if not spec.writes and feed not in PLANNED:
             raise UsageError(f"{feed} only reads: it has nothing to plan.", "Run it without --plan.")
         given["plan_only"] = True
     if known:
@@ -181,7 +184,7 @@ def request_feed(
         now = core.clock.now()
         lift_pauses(connection, now)
         record = find_shop(connection, shop)
-        permission(connection, record, feed, reason=reason).require()
+        permission(connection, record, feed, reason=reason, plan=plan).require()
         if repair:
             _require_push(connection, record)
         ticket = queue.request_run(

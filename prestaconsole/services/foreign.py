@@ -1,5 +1,6 @@
 """Stock figures in shops that somebody else wrote: which, and what becomes of each. May import changes, model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy import Select, select
 
 from prestaconsole.changes.foreign import DECISIONS, Decision, decide_foreign
 from prestaconsole.database import Connection
-from prestaconsole.errors import UsageError
+from prestaconsole.errors import PrestaConsoleError, UsageError
 from prestaconsole.model import ForeignWrite, Listing, Shop
 from prestaconsole.operations.core import Core
 from prestaconsole.operations.shops import find_shop
@@ -69,6 +70,32 @@ def decide(core: Core, foreign: int, decision: str, *, actor: str, reason: str) 
         return _row(connection.execute(_rows().where(ForeignWrite.id == foreign)).one())
 
     return core.database.write_now(work)
+
+
+def decide_many(core: Core, foreign: Sequence[int], decision: str, *, actor: str, reason: str) -> list[str]:
+    """Decide several alike, each for itself; gives in words the ones that were refused.
+
+    One that was decided together with another of the same listing is no refusal. Raises what ``decide`` raises where
+    there is only one.
+    """
+    began = core.clock.now()
+    refused = []
+    for one in foreign:
+        try:
+            decide(core, one, decision, actor=actor, reason=reason)
+        except PrestaConsoleError as error:
+            if len(foreign) == 1:
+                raise
+            if not _decided_since(core, one, began):
+                refused.append(error.cause)
+    return refused
+
+
+def _decided_since(core: Core, foreign: int, began: datetime) -> bool:
+    at = core.database.read_now(
+        lambda c: c.execute(select(ForeignWrite.decided_at).where(ForeignWrite.id == foreign)).scalar()
+    )
+    return at is not None and at >= began
 
 
 def _rows() -> Select[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from prestaconsole.database import Connection
 from prestaconsole.errors import NotFoundError, UsageError
@@ -84,6 +84,8 @@ def _held_by_shop(connection: Connection, product_id: int) -> dict[int, int]:
     rows = connection.execute(
         select(StockHold.shop_id, StockHold.product_id, func.sum(StockHold.quantity))
         .where(StockHold.product_id.in_(units), StockHold.state == HoldState.OPEN)
+        # The parts of a shop's own pack hold for themselves.
+        .where(or_(StockHold.product_id == product_id, StockHold.with_parts.is_(False)))
         .group_by(StockHold.shop_id, StockHold.product_id)
     )
     found: dict[int, int] = {}

@@ -13,11 +13,13 @@ from sqlalchemy import Row, select, update
 
 from prestaconsole.database import Connection, insert_new
 from prestaconsole.errors import HeldError, LockedError, UsageError
-from prestaconsole.model import LoadState, MovementKind, Product, StockLevel, StockLoad, Warehouse
+from prestaconsole.model import LoadState, MovementKind, Product, StockLevel, StockLoad
 from prestaconsole.operations.audit import audit
 from prestaconsole.operations.core import Core
+from prestaconsole.operations.incidents import close_incident
 from prestaconsole.operations.stock_ledger import set_level
 from prestaconsole.rules.brake import BrakeLimits, zeros_trip
+from prestaconsole.services.load_list import SILENT, TYPED, cut_off_key
 from prestaconsole.services.stock_files import FileProblem, FileRow, StockFile, read_stock_file
 from prestaconsole.services.typed import one_line
 from prestaconsole.services.warehouses import find_warehouse
@@ -57,22 +59,8 @@ class LoadPlan:
     stocked: int = 0
     held: str = ""
     load: int | None = None
-
-
-@dataclass(frozen=True)
-class LoadRow:
-    """One stock file that was taken in, or refused."""
-
-    id: int
-    at: datetime
-    warehouse: str
-    file: str
-    state: str
-    rows: int
-    changed: int
-    refused: int
-    error: str
-    actor: str
+    resumed_at: int = 0
+    """Rows that were booked already when an attempt before this one was cut off."""
 
 
 class TakenOver(LockedError):
@@ -102,7 +90,8 @@ def load_stock(
     """Load counted stock from a CSV or XLSX file with the columns ``sku,quantity``.
 
     A file with a row that cannot be loaded is refused whole (``stored`` is False), unless ``good_rows`` asks for the
-    others. SKUs that are not in it stay as they are: missing is not zero. ``complete`` makes them zero.
+    others. SKUs that are not in it stay as they are: missing is not zero. ``complete`` makes them zero. The same file
+    once more after a cut goes on where it stood; another file ends a load of this warehouse that was cut off.
     Raises ``HeldError`` where an abnormal share would go to zero and ``confirm`` does not name the warehouse.
     """
     reason = one_line("reason", reason, 200, needed=bool(confirm.strip()))
@@ -120,44 +109,37 @@ def load_stock(
             f"{plan.held} Nothing was stored.",
             f"Look at the file again. If the warehouse really is empty: --confirm {plan.warehouse} --reason “why”.",
         )
-    load_id = begin_load(core, f"typed/{uuid4().hex}", file, plan, actor=actor, reason=reason)
+    claim, at = core.database.write_now(lambda c: _claim(c, core, file, plan.warehouse))
+    load_id = begin_load(core, claim, file, plan, actor=actor, reason=reason)
     book_rows(core, load_id, file.rows, actor=actor)
+    position = core.database.read_now(lambda c: _load(c, load_id)).position
     for part in parts_of(absent, _AT_ONCE):
-        core.database.write_now(partial(_book_absent, core, load_id, part, actor))
+        core.database.write_now(partial(_book_absent, core, load_id, part, position, actor))
+        position += len(part)
     end_load(core, load_id)
-    return replace(plan, stored=True, load=load_id)
+    return replace(plan, stored=True, load=load_id, resumed_at=at)
 
 
-def list_loads(core: Core, *, warehouse: str | None = None, limit: int | None = None) -> list[LoadRow]:
-    """The stock files that were taken in or refused, newest first."""
+def _claim(connection: Connection, core: Core, file: StockFile, warehouse: str) -> tuple[str, int]:
+    """The claim under which a person's file is booked, and how many of its rows are: 0, but after a cut.
 
-    def work(connection: Connection) -> list[LoadRow]:
-        load = StockLoad
-        statement = (
-            select(*load.__table__.columns, Warehouse.code)
-            .join(Warehouse, Warehouse.id == load.warehouse_id)
-            .order_by(load.id.desc())
-            .limit(limit)
+    A load of other bytes that was cut off in this warehouse ends here as failed, with what became of it.
+    """
+    now, warehouse_id = core.clock.now(), find_warehouse(connection, warehouse)[0]
+    load = StockLoad
+    for row in connection.execute(
+        select(load.id, load.claim, load.digest, load.position, load.rows, load.moved_at).where(
+            load.warehouse_id == warehouse_id, load.state == LoadState.LOADING, load.claim.startswith(TYPED)
         )
-        if warehouse is not None:
-            statement = statement.where(load.warehouse_id == find_warehouse(connection, warehouse)[0])
-        return [
-            LoadRow(
-                id=row.id,
-                at=row.began_at,
-                warehouse=row.code,
-                file=row.file,
-                state=row.state,
-                rows=row.rows,
-                changed=row.changed,
-                refused=row.refused,
-                error=row.error,
-                actor=row.actor,
-            )
-            for row in connection.execute(statement)
-        ]
-
-    return core.database.read_now(work)
+    ).all():
+        if row.digest == file.digest:
+            return row.claim, min(row.position, row.rows)
+        if now - row.moved_at >= SILENT:
+            words = f"Cut off after {min(row.position, row.rows)} of {row.rows} rows; {file.name} was loaded next."
+            ended = {"state": LoadState.FAILED, "error": words[:400], "ended_at": now, "moved_at": now}
+            connection.execute(update(load).where(load.id == row.id).values(ended))
+            close_incident(connection, shop_id=None, cause_key=cut_off_key(row.id), by="cured", at=now)
+    return f"{TYPED}{uuid4().hex}", 0
 
 
 # -- comparing -------------------------------------------------------------------------------------------------
@@ -290,9 +272,11 @@ def _book_part(
     _set(connection, load, targets, actor, now)
 
 
-def _book_absent(core: Core, load_id: int, part: Sequence[int], actor: str, connection: Connection) -> None:
+def _book_absent(
+    core: Core, load_id: int, part: Sequence[int], position: int, actor: str, connection: Connection
+) -> None:
     now = core.clock.now()
-    load = _load(connection, load_id)
+    load = _advance(connection, load_id, position, len(part), now)
     _set(connection, load, [(product, load.warehouse_id, 0) for product in part], actor, now)
 
 
@@ -330,6 +314,7 @@ def end_load(core: Core, load_id: int, *, failed: str = "", note: str = "") -> N
             .where(StockLoad.id == load_id, StockLoad.state == LoadState.LOADING)
             .values(**values, ended_at=now, moved_at=now)
         )
+        close_incident(connection, shop_id=None, cause_key=cut_off_key(load_id), by="cured", at=now)
 
     core.database.write_now(work)
 

@@ -173,9 +173,21 @@ def language_fields(document: bytes) -> dict[str, str]:
 def body(node: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
     """An XML body ``<prestashop><node>…</node>…</prestashop>`` of one or several entities, values as given."""
     cleaned = [_sendable(row) for row in rows]
+    if all(type(value) is str for row in cleaned for value in row.values()):
+        return _flat_body(node, cleaned)
     document: str = xmltodict.unparse({"prestashop": {node: cleaned}}, encoding="utf-8")
     # a bare carriage return would arrive as a line feed
     return document.replace("\r", "&#13;").encode("utf-8")
+
+
+def _flat_body(node: str, rows: Sequence[Mapping[str, str]]) -> bytes:
+    """A body of plain fields, as stock is written by the hundred: lxml takes a tenth of xmltodict's time."""
+    root = etree.Element("prestashop")
+    for row in rows:
+        entity = etree.SubElement(root, node)
+        for name, text in row.items():
+            etree.SubElement(entity, name).text = text
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
 def _tree(node: etree._Element) -> Any:
@@ -201,6 +213,8 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_sendable(inner) for inner in value]
     text = "" if value is None else str(value)
+    if text.isprintable():
+        return text
     return without_illegal(text.encode("utf-8")).decode("utf-8")
 
 

@@ -47,8 +47,10 @@ class Entity:
 
     def integer(self, name: str) -> int:
         """The field as a whole number, 0 when empty. Raises ``UnexpectedAnswer`` when it is anything else."""
-        text = self.text(name)
+        value = self._fields.get(name, "")
         try:
+            # Asked of every row of the largest lists: the way to the text is cut short where it stands there.
+            text = value if type(value) is str else self.text(name)
             return int(text) if text else 0
         except ValueError:
             amount = self.amount(name)
@@ -97,6 +99,10 @@ class Entity:
             return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
         except (ValueError, OverflowError):
             return None
+
+    def texts(self) -> dict[str, str]:
+        """The plain fields as the shop wrote them; those with languages or rows are left out."""
+        return {name: value for name, value in self._fields.items() if isinstance(value, str)}
 
     def raw(self) -> dict[str, Any]:
         """Everything as plain dicts, lists and texts, fit for JSON; ``Entity(raw)`` gives the record back."""

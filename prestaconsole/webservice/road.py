@@ -11,9 +11,9 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from prestaconsole.redaction import RedactingFilter, Secret, redact
+from prestaconsole.sockets import SocketTransport
 from prestaconsole.webservice import errors as e
 from prestaconsole.webservice.endpoint import Endpoint
-from prestaconsole.webservice.sockets import SocketTransport
 
 _CHATTY = ("httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 

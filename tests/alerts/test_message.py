@@ -44,6 +44,9 @@ def test_a_reminder_and_a_cure_say_so() -> None:
     cured = item(kind="cured", closed_by="run 9")
     assert cured.line() == "CURED ACT Wolle: The key was refused (401). (closed by run 9)"
     assert "Enter a new one" not in message(cured).text()
+    often = item(kind="cured", closed_by="run 9", openings=14)
+    assert often.line().endswith(" (closed by run 9, opened 14 times in 24 h)")
+    assert item(openings=2).line().endswith(" (opened 2 times in 24 h)")
 
 
 def test_many_things_are_a_digest_with_a_number_for_the_rest() -> None:
@@ -75,5 +78,18 @@ def test_the_document_has_stable_names() -> None:
     assert set(document) == {"text", "source", "kind", "severity", "number", "at", "host", "incidents"}
     assert document["at"] == "2026-03-02T09:00:00Z" and document["number"] == 7
     assert set(document["incidents"][0]) == {
-        *("id", "kind", "shop", "severity", "title", "remedy", "count", "opened_at", "owner", "closed_at", "closed_by"),
+        *(
+            "id",
+            "kind",
+            "shop",
+            "severity",
+            "title",
+            "remedy",
+            "count",
+            "openings",
+            "opened_at",
+            "owner",
+            "closed_at",
+            "closed_by",
+        ),
     }

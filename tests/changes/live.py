@@ -38,7 +38,7 @@ from prestaconsole.operations.stock_ledger import set_level
 from prestaconsole.redaction import Secret
 from prestaconsole.sandbox import DEFAULT_KEY, SimulatedShop
 from prestaconsole.webservice.client import ShopClient
-from tests.support.bench import Bench, make_bench
+from tests.support.bench import PATIENCE, Bench, make_bench
 
 T = TypeVar("T")
 WRITE_TIMEOUT = 60.0
@@ -328,9 +328,18 @@ _PREPARED: dict[tuple[Any, ...], tuple[Path, float]] = {}
 
 
 async def make_live(
-    database: Database, folder: Path, *, version: str = "8.2.1", products: int = 12, **settings: str
+    database: Database,
+    folder: Path,
+    *,
+    version: str = "8.2.1",
+    products: int = 12,
+    patience: float = PATIENCE,
+    **settings: str,
 ) -> LiveShop:
-    """A shop of this version, read in through the real feeds, its stock ours, live since a minute."""
+    """A shop of this version, read in through the real feeds, its stock ours, live since a minute.
+
+    ``patience`` is how many seconds each feed may take.
+    """
     key = (version, products, *sorted(settings.items()))
     kept, made_at = _PREPARED.get(key, (None, time.time())) if database.is_sqlite else (None, time.time())
     shop_time = ShopTime(made_at)
@@ -338,6 +347,7 @@ async def make_live(
     shop_time.runs = True
     clock = SkippingClock()
     bench = make_bench(database, folder, clock=clock, write_timeout=WRITE_TIMEOUT)
+    bench.patience = patience
     if kept is not None:
         _copy(kept, Path(str(database.url.database)))
         bench.simulated["http://127.0.0.1:80/demo"] = sim

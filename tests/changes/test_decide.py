@@ -1,13 +1,23 @@
 """Approving, releasing and dropping a plan, and what each refuses."""
 
 import pytest
+from sqlalchemy import update
 
 from prestaconsole.changes.decide import approve, drop, release
 from prestaconsole.changes.journal import count_states
 from prestaconsole.changes.marks import shops_to_push
 from prestaconsole.changes.plan import Scope
 from prestaconsole.errors import LockedError, NotFoundError, UsageError
-from prestaconsole.model import AuditEvent, ChangeKind, Changeset, ChangesetState, Incident, ShopMode
+from prestaconsole.model import (
+    AuditEvent,
+    Change,
+    ChangeKind,
+    Changeset,
+    ChangesetState,
+    ChangeState,
+    Incident,
+    ShopMode,
+)
 from prestaconsole.operations.shops import ShopRecord
 from tests.changes.shelf import Shelf
 
@@ -120,3 +130,16 @@ def test_an_unknown_plan_is_named(quick_shelf: Shelf) -> None:
     with pytest.raises(NotFoundError, match="There is no plan 77"):
         quick_shelf.write(lambda c: approve(c, 77, actor="Łukasz", at=quick_shelf.now))
     assert quick_shelf.rows(Changeset) == []
+
+
+def test_a_plan_with_a_row_that_nobody_knows_the_end_of_cannot_be_dropped(quick_shelf: Shelf) -> None:
+    shelf = quick_shelf
+    shop = shelf.add_shop()
+    shelf.add_listing(shop, 1, ours=9, shows=4)
+    plan, _ = shelf.plan(shop)
+    shelf.write(lambda c: c.execute(update(Change).values(state=ChangeState.SENT)))
+    with pytest.raises(LockedError, match="1 row of it was sent and not read back"):
+        shelf.write(lambda c: drop(c, plan, actor="Łukasz", at=shelf.now))
+    assert shelf.rows(Changeset)[0]["state"] == "planned"
+    shelf.write(lambda c: c.execute(update(Change).values(state=ChangeState.CONFIRMED)))
+    shelf.write(lambda c: drop(c, plan, actor="Łukasz", at=shelf.now))

@@ -18,6 +18,7 @@ from prestaconsole.model import (
     Incident,
     Listing,
     ShopMode,
+    StockLevel,
 )
 from tests.changes.shelf import Shelf
 
@@ -208,6 +209,21 @@ def test_a_source_that_lost_its_rows_is_held_although_nothing_would_be_sent(shel
     assert "source rows: 0" in end.words
     assert shelf.changes(changeset) == []
     assert len(shelf.rows(Incident)) == 1
+
+
+def test_a_plan_that_a_short_source_held_is_void_once_a_whole_plan_finds_the_source_again(quick_shelf: Shelf) -> None:
+    shelf = quick_shelf
+    shop = shelf.add_shop()
+    shelf.add_listings(shop, 6, ours=4, shows=4)
+    shelf.plan(shop)
+    source = [dict(row) for row in shelf.rows(StockLevel)]
+    shelf.write(lambda c: c.execute(text("DELETE FROM stock_level")))
+    held, end = shelf.plan(shop)
+    assert (end.state, end.rows) == (ChangesetState.HELD, 0)
+    shelf.write(lambda c: c.execute(insert(StockLevel), source))
+    shelf.plan(shop)
+    assert shelf.rows(Changeset, Changeset.id == held)[0]["state"] == ChangesetState.VOID
+    assert [row["closed_at"] is not None for row in shelf.rows(Incident)] == [True]
 
 
 def test_many_small_plans_cannot_pass_where_one_large_one_may_not(shelf: Shelf) -> None:

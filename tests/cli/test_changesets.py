@@ -57,7 +57,7 @@ def test_a_plan_alone_sends_nothing_and_apply_sends_it(live: Program, simulated:
     assert simulated.writes == 0
     plan = live.json("changeset", "show", run["changeset"])
     assert (plan["state"], plan["rows"]) == ("planned", 1)
-    assert "waits" in live("stock", "explain", f"SKU-{number:04}", "--shop", "wolle").out
+    assert "Waiting" in live("stock", "explain", f"SKU-{number:04}", "--shop", "wolle").out
     assert live.json("changeset", "apply", plan["id"])["state"] == "done"
     assert simulated.quantity(number) == before + 4
     assert "done already" in live("changeset", "apply", plan["id"]).err

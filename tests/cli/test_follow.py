@@ -14,8 +14,7 @@ from prestaconsole.cli.progress import COUNTED, count_words
 from prestaconsole.database import Database
 from prestaconsole.model import RunState
 from tests.cli.conftest import Program
-from tests.daemon.test_main import ask, record
-from tests.support.daemons import TroubledDaemon, until
+from tests.support.daemons import TroubledDaemon, ask, record, until
 from tests.support.program import ROOT, program
 from tests.support.runs import add_shop, make_effects
 

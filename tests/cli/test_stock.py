@@ -194,3 +194,20 @@ def test_a_warehouse_gets_a_drop_folder_and_is_switched_off(stocked: Program, tm
     assert "switched off" in stocked("warehouse", "set", "w1", "active=no").out
     assert "switched off" in stocked("stock", "explain", "SKU-0001", "--shop", "wolle").out
     assert "no field" in stocked("warehouse", "set", "W1", "colour=red", code=2).err
+
+
+def test_an_import_is_shown_before_it_is_done_and_taken_back(stocked: Program) -> None:
+    (done,) = stocked.json("stock", "imports")
+    assert (done["shop"], done["warehouse"], done["units_before"], done["taken_back"]) == ("wolle", "W1", 0, 0)
+    stocked("stock", "set", "SKU-0001", 3, "--warehouse", "W1", "--reason", "counted")
+    again = stocked("feed", "run", "wolle", "import_stock", "--plan", "--wait").out
+    assert "SKU-0001" in again
+    assert "0 new, 1 raised, 0 lowered" in again
+    plan = stocked("stock", "import-undo", done["run"], "--plan").out
+    assert "moved since: correction" in plan
+    assert "not counted" in plan
+    assert "reason" in stocked("stock", "import-undo", done["run"], code=2).err
+    back = stocked.json("stock", "import-undo", done["run"], "--reason", "wrong warehouse")
+    assert (back["stored"], back["stay"], back["units_after"]) == (True, 1, 0)
+    assert stocked.json("stock", "show", "SKU-0002") == []
+    assert "stay as they are" in stocked("stock", "import-undo", done["run"], "--reason", "again", code=3).err

@@ -1,16 +1,35 @@
 """A real pseudo-terminal with a screen behind it: what a person would see, and how many bytes it took."""
 
+import atexit
 import fcntl
 import os
 import pty
 import select
 import struct
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import pyte
+
+_NOT_HANDED_ON = ("NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")
+
+
+@cache
+def _compiled() -> str:
+    """A folder of modules compiled once for all programs of this session, as an installed program has them."""
+    folder = tempfile.TemporaryDirectory(prefix="prestaconsole-compiled-")
+    atexit.register(folder.cleanup)
+    return folder.name
+
+
+def handed_on() -> dict[str, str]:
+    """The environment of a program under test."""
+    environ = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
+    return environ | {"PYTHONPYCACHEPREFIX": _compiled()}
 
 
 class PtyHost:
@@ -23,10 +42,7 @@ class PtyHost:
         self.stream = pyte.ByteStream(self.screen)
         self.sent = 0
         self.raw = bytearray()
-        environ = {
-            k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "TERM", "COLUMNS", "LINES")
-        }
-        environ |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONUTF8": "1", **(env or {})}
+        environ = handed_on() | {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONUTF8": "1", **(env or {})}
         self.pid, self.fd = pty.fork()
         if self.pid == 0:  # pragma: no cover - the child
             os.execvpe(argv[0], list(argv), environ)

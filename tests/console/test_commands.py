@@ -5,14 +5,19 @@ import pytest
 from prestaconsole.console.catalogue import COMMANDS, PANES, REGISTRY
 from prestaconsole.console.commands import ALPHABET, EVERYWHERE, Command, CommandClashError, Registry
 from prestaconsole.database import Database
+from tests.console import test_foreign_keys, test_formula_keys
 from tests.console.driving import console
 from tests.console.test_keys import REACHED
 
+#: Their tests note in ``REACHED`` which commands they press, as those of ``test_keys`` do.
+PRESSED_IN = (test_foreign_keys, test_formula_keys)
 #: Words of which one stands in the label or the help of every command on a key: the idea of SCREENS §3.
 IDEAS = {
     "a": ("apply",), "c": ("change",), "d": ("dry run",), "e": ("explain",), "f": ("filter",), "l": ("log",),
-    "m": ("map",), "o": ("import orders",), "p": ("pause", "resume"), "r": ("run",), "u": ("undo",), "v": ("view",),
-    "x": ("mark",), "X": ("mark",), "y": ("copy",), "W": ("allow changes",), "q": ("leave",), "g": ("go",),
+    "m": ("map",), "n": ("new",),
+    "o": ("import orders",), "p": ("pause", "resume"), "r": ("run",), "u": ("undo",), "v": ("view",),
+    "x": ("mark",), "X": ("mark",), "y": ("copy",), "W": ("allow changes",),
+    "s": ("sync",), "z": ("close", "snooze"), "q": ("leave",), "g": ("go",),
     "enter": ("open",), "escape": ("back",), "f1": ("help",), "f2": ("board",), "f6": ("stock",), "f7": ("feeds",),
     "f8": ("shop",), "f9": ("do",),
 }  # fmt: skip
@@ -62,7 +67,7 @@ def test_the_palette_finds_commands_by_their_synonyms_and_puts_this_pane_first()
 
 
 def test_every_command_with_a_key_is_reached_by_a_test_that_presses_it() -> None:
-    assert {command.name for command in COMMANDS} - set(REACHED) == set()
+    assert {command.name for command in COMMANDS} - set(REACHED) == set(), PRESSED_IN
 
 
 @pytest.mark.parametrize("pane", PANES)

@@ -481,12 +481,13 @@ async def test_f1_and_question_mark_show_help_made_from_the_registry(world: Data
         assert lines
 
 
-@reaches("board", "stock", "feeds", "shop", "go", "go.mappings", "go.log")
+@reaches("board", "stock", "feeds", "shop", "go", "go.mappings", "go.log", "go.foreign")
 async def test_every_place_has_its_key(world: Database) -> None:
     async with console(world, at="feeds") as driver:
         for keys, pane in (
             (("f2",), "shops"), (("f7",), "feeds"), (("f6",), "stock"), (("f8",), "shops"), (("g", "m"), "mappings"),
             (("g", "l"), "log"), (("g", "f"), "feeds"), (("g", "t"), "stock"), (("g", "h"), "shops"),
+            (("g", "e"), "foreign"),
         ):  # fmt: skip
             await driver.press(*keys)
             assert pane == driver.pane.PANE, keys

@@ -13,7 +13,7 @@ from prestaconsole.model import Runner
 from tests.console.driving import Driver, console
 from tests.console.world import NOW
 
-PLACES = ("shops", "feeds", "mappings", "stock", "log")
+PLACES = ("shops", "feeds", "mappings", "stock", "formula", "foreign", "log")
 BANNER = " STALE  The daemon last reported at 14:07, 55 min ago. This is how it was then."
 
 

@@ -18,6 +18,7 @@ from prestaconsole.model import (
     FeedRunLog,
     FeedSchedule,
     FeedState,
+    ForeignWrite,
     Incident,
     Listing,
     Order,
@@ -105,6 +106,16 @@ class NotedActions(Actions):
     async def undo(self, changeset: int, records: Sequence[int] = ()) -> tuple[int, Sequence[str]]:
         self._note("undo", changeset, list(records))
         return changeset + 1, ["KAW-000009: the shop's value is 5 now, the plan had written 7"][: len(records)]
+
+    async def set_formula(self, shop: str, values: Mapping[str, str]) -> None:
+        self._note("formula", shop, dict(values))
+
+    async def set_exception(self, shop: str, sku: str, values: Mapping[str, str]) -> None:
+        self._note("exception", shop, sku, dict(values))
+
+    async def decide_foreign(self, foreign: Sequence[int], decision: str, reason: str) -> Sequence[str]:
+        self._note("foreign", list(foreign), decision, reason)
+        return []
 
 
 def shop_row(id: int, code: str, name: str, mode: str = "live", **more: Any) -> dict[str, Any]:
@@ -280,6 +291,20 @@ def _run(id: int, feed: str, state: str, **more: Any) -> dict[str, Any]:
         "started_at": NOW - timedelta(minutes=15), "ended_at": NOW - timedelta(minutes=13), "progress_at": NOW,
         "counts": {}, "done": 0, "total": None, "phase": "", "error": "", "remedy": "",
     } | more  # fmt: skip
+
+
+def foreign(connection: Connection, count: int = 5, *, decided: int = 2) -> None:
+    """Figures of the first listings that somebody else wrote, the last ``decided`` of them kept by Zofia."""
+    connection.execute(
+        insert(ForeignWrite),
+        [
+            {"id": n, "shop_id": 1, "listing_id": n, "seen_at": NOW - timedelta(hours=n),
+             "seen_by": "push" if n % 2 else "check", "low": n + 3, "high": n + 3, "shows": n + 9, "ours": n}
+            | ({"decision": "keep", "decided_by": "Zofia", "decided_at": NOW, "reason": "owner asked"}
+               if n > count - decided else {"decision": "", "decided_by": "", "decided_at": None, "reason": ""})
+            for n in range(1, count + 1)
+        ],
+    )  # fmt: skip
 
 
 def daemon(connection: Connection, at: datetime = NOW) -> None:

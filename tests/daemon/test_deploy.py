@@ -1,6 +1,8 @@
-"""The files in deploy/: systemd and sshd accept them, and what they name exists: settings, commands, metrics."""
+"""The files in deploy/: systemd, sshd and sudo accept them, and what they name exists: settings, commands, metrics."""
 
+import grp
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -8,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from prestaconsole.cli.app import app
+from prestaconsole.cli.app import program
 from prestaconsole.daemon.main import HUNG_AFTER, TELL_SECONDS
 from prestaconsole.daemon.metrics import Metrics
 from prestaconsole.database import Database
@@ -92,17 +93,55 @@ def test_the_daemon_starts_where_no_memory_may_be_both_written_and_run(tmp_path:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_sshd_accepts_the_snippet(tmp_path: Path) -> None:
-    sshd = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if sshd is None:
-        pytest.skip("sshd is not installed here, so its snippet was not checked")
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    words = [sshd, "-t", "-f", str(DEPLOY / "sshd-support.conf"), "-h", str(key)]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+def _tool(name: str) -> str:
+    """Where an administrator's tool lies, which an ordinary user's PATH does not always name."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed here, so what it reads was not checked")
+    return found
+
+
+def _sshd(folder: Path, config: Path, *words: str) -> str:
+    """What sshd says of a configuration that it accepts."""
+    program, key = _tool("sshd"), folder / "key"
+    subprocess.run([_tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    ended = subprocess.run(
+        [program, *words, "-f", str(config), "-h", str(key)], capture_output=True, text=True, check=False
+    )
     if "privilege separation" in ended.stderr.lower():
         pytest.skip("sshd is not set up here")
     assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_sshd_accepts_the_snippet(tmp_path: Path) -> None:
+    _sshd(tmp_path, DEPLOY / "sshd-support.conf", "-t")
+
+
+def test_sshd_gives_the_group_the_console_alone_and_leaves_others_as_they_are(tmp_path: Path) -> None:
+    # sshd asks the system who is in a group, and this user is in a group of his own.
+    me, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+    snippet = (DEPLOY / "sshd-support.conf").read_text()
+    for asked, console in ((group, True), (f"{group}-of-others", False)):
+        folder = tmp_path / asked
+        folder.mkdir()
+        (folder / "conf").write_text(snippet.replace("Match Group prestaconsole-support", f"Match Group {asked}"))
+        said = _sshd(folder, folder / "conf", "-T", "-C", f"user={me},host=h.example,addr=192.0.2.1").splitlines()
+        for line in ("disableforwarding yes", "allowtcpforwarding no", "passwordauthentication no"):
+            assert (line in said) is console, line
+        forced = next(line for line in said if line.startswith("forcecommand "))
+        assert forced.endswith("/opt/prestaconsole/support-console") is console
+
+
+def test_sudo_accepts_the_rule(tmp_path: Path) -> None:
+    # A copy, since sudo looks at whom a file belongs to.
+    copy = tmp_path / "sudoers"
+    copy.write_text((DEPLOY / "sudoers-support").read_text())
+    copy.chmod(0o440)
+    ended = subprocess.run([_tool("visudo"), "-c", "-f", str(copy)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "parsed OK" in ended.stdout
+    assert "arning" not in ended.stdout + ended.stderr
 
 
 def test_support_staff_get_the_console_only_and_act_under_their_own_name(tmp_path: Path) -> None:
@@ -134,7 +173,7 @@ def test_settings_and_commands_named_in_deploy_exist(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     known = {f"PRESTACONSOLE_{name.upper()}" for name in Settings.model_fields} | {"PRESTACONSOLE_SETTINGS"}
     assert set(re.findall(r"PRESTACONSOLE_[A-Z_]+[A-Z]", text)) <= known
-    commands = typer.main.get_command(app)
+    commands = program()
     for found in re.findall(r"(?:`|\"|bin/)prestaconsole ([a-z][a-z-]*(?: [a-z][a-z-]+)?)", text):
         noun, *verb = found.split()
         below = getattr(commands, "commands", {})

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from sqlalchemy import insert
 
@@ -21,24 +19,10 @@ from prestaconsole.clock import SystemClock
 from prestaconsole.database import Database
 from prestaconsole.model import Runner, RunState
 from prestaconsole.runner.records import load_run, log_lines
-from tests.daemon.test_main import ask, free_port, record
-from tests.support.daemons import PAGES, TroubledDaemon, until
+from tests.support.daemons import PAGES, TroubledDaemon, ask, free_port, record, until
 from tests.support.databases import Makers
 from tests.support.program import ROOT, program
 from tests.support.runs import add_shop, effects, make_effects
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., TroubledDaemon]]:
-    started: list[TroubledDaemon] = []
-
-    def starter(url: str, folder: Path, **how: Any) -> TroubledDaemon:
-        started.append(TroubledDaemon(url, folder, **how))
-        return started[-1]
-
-    yield starter
-    for daemon in started:
-        daemon.close()
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -54,12 +38,12 @@ def get(port: int, path: str) -> tuple[int, str]:
 
 
 def test_a_blocked_writer_starves_the_watchdog_and_shows_everywhere(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
     port = free_port()
-    daemon = start(str(sqlite_database.url), tmp_path, hung_after=2.0, daemon_port=port)
+    daemon = start_daemon(str(sqlite_database.url), tmp_path, hung_after=2.0, daemon_port=port)
     daemon.switch("still")
     daemon.ready()
     until(lambda: record(sqlite_database, run_id).state is RunState.RUNNING)
@@ -85,7 +69,7 @@ def test_a_blocked_writer_starves_the_watchdog_and_shows_everywhere(
     daemon.send(signal.SIGTERM)
     assert daemon.wait() == 1
     daemon.switch("block", None)
-    again = start(str(sqlite_database.url), tmp_path)
+    again = start_daemon(str(sqlite_database.url), tmp_path)
     until(lambda: record(sqlite_database, run_id).state is RunState.DONE)
     assert effects(sqlite_database) == list(range(1, PAGES + 1))
     again.send(signal.SIGTERM)
@@ -93,12 +77,12 @@ def test_a_blocked_writer_starves_the_watchdog_and_shows_everywhere(
 
 
 def test_a_run_that_stores_no_page_for_too_long_starves_the_watchdog(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
     (tmp_path / "gate").write_text("3")
-    daemon = start(str(sqlite_database.url), tmp_path, stuck_after=1.0)
+    daemon = start_daemon(str(sqlite_database.url), tmp_path, stuck_after=1.0)
     until(lambda: daemon.systemd.said(f"run {run_id} (paged) has stored no page"))
     daemon.switch("gate", None)
     until(lambda: record(sqlite_database, run_id).state is RunState.DONE)
@@ -111,12 +95,14 @@ def test_a_run_that_stores_no_page_for_too_long_starves_the_watchdog(
 # -- a database that is away at the start -----------------------------------------------------------------------------
 
 
-def test_an_absent_database_is_waited_for_and_shown(tmp_path: Path, start: Callable[..., TroubledDaemon]) -> None:
+def test_an_absent_database_is_waited_for_and_shown(
+    tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
+) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"postgresql+psycopg://prestaconsole@127.0.0.1:{nobody.getsockname()[1]}/none"
         port = free_port()
-        daemon = start(url, tmp_path, daemon_port=port)
+        daemon = start_daemon(url, tmp_path, daemon_port=port)
         until(lambda: daemon.systemd.said("Waiting for the database: The database server cannot be reached"))
         assert daemon.systemd.said("EXTEND_TIMEOUT_USEC=")
         until(lambda: _answers(port))
@@ -207,12 +193,12 @@ def _set_revision(path: Path, revision: str) -> None:
 
 
 def test_a_second_signal_cuts_runs_off_and_gives_them_back(
-    database: Database, database_url: str, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    database: Database, database_url: str, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(database)
     run_id = ask(database, add_shop(database).id)
     (tmp_path / "gate").write_text("3")
-    daemon = start(database_url, tmp_path, drain_seconds=600.0)
+    daemon = start_daemon(database_url, tmp_path, drain_seconds=600.0)
     until(lambda: record(database, run_id).done == 3)
     daemon.ready()
     daemon.send(signal.SIGTERM)

@@ -20,17 +20,9 @@ from prestaconsole.daemon import run_daemon
 from prestaconsole.daemon.main import DaemonError
 from prestaconsole.database import Database, DatabaseError
 from prestaconsole.model import Runner, RunState
-from prestaconsole.runner.queue import request_run
-from prestaconsole.runner.records import RunRecord, load_run
-from tests.support.runs import add_shop, effects, feed, make_core, make_effects
+from tests.support.daemons import ask, free_port, record, until
+from tests.support.runs import add_shop, effects, make_core, make_effects
 from tests.support.workers import PAGES, Process
-
-
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -46,21 +38,6 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Process]]
         process.close()
 
 
-def ask(database: Database, shop_id: int) -> int:
-    with feed("paged"):
-        return database.write_now(
-            lambda c: (
-                request_run(
-                    c, shop_id=shop_id, feed="paged", actor="Zofia", trigger="person", now=SystemClock().now()
-                ).run_id
-            )
-        )
-
-
-def record(database: Database, run_id: int) -> RunRecord:
-    return database.read_now(lambda c: load_run(c, run_id))
-
-
 def get(address: str) -> tuple[int, dict[str, Any]]:
     try:
         with urllib.request.urlopen(f"http://{address}", timeout=5) as answer:
@@ -68,12 +45,6 @@ def get(address: str) -> tuple[int, dict[str, Any]]:
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code, json.load(refused)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -264,3 +264,35 @@ def test_a_transaction_inside_a_transaction_is_refused_at_once(database: Databas
 
     with pytest.raises(RuntimeError, match="inside a transaction"):
         database.write_now(nested)
+
+
+CUT = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.parametrize("way", ["by its end", "by a question"])
+def test_connections_that_were_cut_while_idle_are_replaced_without_an_error(
+    database: Database, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    asked: list[object] = []
+    if way == "by a question":
+        # As when a network swallowed the end of the connection.
+        monkeypatch.setattr(engine, "_has_news", lambda connection: False)
+        monkeypatch.setattr(engine, "_ASK_AFTER_SECONDS", -1.0)
+    else:
+        monkeypatch.setattr(engine, "_answers", lambda connection: asked.append(connection))
+    other = Database(database.url.render_as_string(hide_password=False))
+    try:
+        for number in range(3):
+            database.write_now(lambda c, number=number: add_warehouse(c, f"W{number}"))  # type: ignore[misc]  # a default
+            assert len(database.read_now(codes)) == number + 1
+            other.engine.dispose()
+            other.write_now(lambda c: c.execute(CUT).scalar())
+    finally:
+        other.close()
+    if way == "by its end":
+        # Only those that were cut were asked.
+        assert 2 <= len(asked) <= 4

@@ -104,7 +104,7 @@ def build(folder: Path, server: SandboxServer) -> Standing:
     """Walk one shop to live, send something, and leave a plan in every state behind, with stock that differs."""
     world = Standing(folder, server)
     with opened(folder) as core:
-        asyncio.run(_connect(core, server))
+        asyncio.run(connect(core, server))
         _differ(core, "SKU-0001", "SKU-0013")
         modes.change_mode(core, CODE, "rehearsal", actor=ACTOR, waive={"skus": "test"})
         world.plans["rehearsed"] = _run(core, skus=["SKU-0001", "SKU-0013"])
@@ -127,20 +127,15 @@ def build(folder: Path, server: SandboxServer) -> Standing:
         )
         wanted = {"done": "done", "approved": "approved", "planned": "planned", "cut off": "applying", "held": "held"}
         assert {name: states[world.plans[name]] for name in wanted} == wanted
-    table = world.shop.table("stock_availables")
-    world.quantities = {
-        (int(table.value(row, "id_product")), int(table.value(row, "id_product_attribute"))): int(
-            table.value(row, "quantity")
-        )
-        for row in table
-    }
+    world.quantities = quantities_of(world.shop)
     # What a test of silence stands on: this very shop is written to while it is live.
     assert [one.method for one in world.writes()] == ["PUT"]
     world.shop.journal.clear()
     return world
 
 
-async def _connect(core: Core, server: SandboxServer) -> None:
+async def connect(core: Core, server: SandboxServer) -> None:
+    """Add the shop with its warehouse, read it in, and take its stock over as ours."""
     warehouses.add_warehouse(core, "W1", actor=ACTOR)
     added = await connections.add_shop(
         core, name=NAME, url=server.url, key=Secret(KEY), email="owner@shop.example", actor=ACTOR
@@ -151,6 +146,17 @@ async def _connect(core: Core, server: SandboxServer) -> None:
     ended = list((await safe_steps.run_safe(core, CODE, actor=ACTOR)).ran)
     ended += [await feeds.run_feed(core, CODE, feed, actor=ACTOR) for feed in ("import_stock", "stock_check")]
     assert {one.state for one in ended} == {"done"}, ended
+
+
+def quantities_of(shop: SimulatedShop) -> dict[tuple[int, int], int]:
+    """Every quantity of a simulated shop by product and combination, the sums of parents too."""
+    table = shop.table("stock_availables")
+    return {
+        (int(table.value(row, "id_product")), int(table.value(row, "id_product_attribute"))): int(
+            table.value(row, "quantity")
+        )
+        for row in table
+    }
 
 
 def feeds_run(core: Core, feed: str, **how: Any) -> feeds.RunDetail:

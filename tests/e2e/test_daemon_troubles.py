@@ -19,9 +19,9 @@ from prestaconsole.clock import SystemClock
 from prestaconsole.database import Database
 from prestaconsole.model import FeedRun, FeedSchedule, Incident, RunState
 from prestaconsole.runner.queue import request_run
-from prestaconsole.runner.records import RunRecord, load_run, log_lines
+from prestaconsole.runner.records import log_lines
 from prestaconsole.sandbox import SandboxServer, SimulatedShop
-from tests.support.daemons import PAGES, TroubledDaemon, until
+from tests.support.daemons import PAGES, TroubledDaemon, ask, record, stops, until
 from tests.support.databases import Makers
 from tests.support.program import ROOT, Program, program
 from tests.support.runs import VAULT_KEY, add_shop, effects, feed, make_effects
@@ -31,52 +31,22 @@ ONCE = list(range(1, PAGES + 1))
 HOUR = 3600.0
 
 
-@pytest.fixture
-def start() -> Iterator[Callable[..., TroubledDaemon]]:
-    started: list[TroubledDaemon] = []
-
-    def starter(url: str, folder: Path, **how: Any) -> TroubledDaemon:
-        started.append(TroubledDaemon(url, folder, **how))
-        return started[-1]
-
-    yield starter
-    for daemon in started:
-        daemon.close()
-
-
-def ask(database: Database, shop_id: int) -> int:
-    now = SystemClock().now()
-    with feed("paged"):
-        return database.write_now(
-            lambda c: request_run(c, shop_id=shop_id, feed="paged", actor="Zofia", trigger="person", now=now).run_id
-        )
-
-
-def record(database: Database, run_id: int) -> RunRecord:
-    return database.read_now(lambda c: load_run(c, run_id))
-
-
 def ends_well(database: Database, run_id: int) -> None:
     until(lambda: record(database, run_id).state is RunState.DONE)
     assert effects(database) == ONCE
     assert record(database, run_id).counts == {"seen": PAGES}
 
 
-def stops(daemon: TroubledDaemon) -> None:
-    daemon.send(signal.SIGTERM)
-    assert daemon.wait() == 0, daemon.said()
-
-
 # -- the disk ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_is_waited_out_and_no_page_is_lost(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
     (tmp_path / "gate").write_text("5")
-    daemon = start(str(sqlite_database.url), tmp_path)
+    daemon = start_daemon(str(sqlite_database.url), tmp_path)
     until(lambda: record(sqlite_database, run_id).done == 5)
     soft, hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
     # Every file it writes may have one byte: its database and its log are both full.
@@ -108,14 +78,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_without_a_free_byte_is_waited_out_too(
-    small_disk: Path, database_makers: Makers, start: Callable[..., TroubledDaemon], open_database: Callable[..., Any]
+    small_disk: Path,
+    database_makers: Makers,
+    start_daemon: Callable[..., TroubledDaemon],
+    open_database: Callable[..., Any],
 ) -> None:
     url = database_makers.sqlite(small_disk / "prestaconsole.sqlite3")
     database = open_database(url)
     make_effects(database)
     run_id = ask(database, add_shop(database).id)
     (small_disk / "gate").write_text("5")
-    daemon = start(url, small_disk)
+    daemon = start_daemon(url, small_disk)
     until(lambda: record(database, run_id).done == 5)
     (small_disk / "gate").unlink()
     (small_disk / "still").touch()
@@ -156,13 +129,13 @@ def _while_locked(
 
 
 def test_a_database_that_another_process_locks_is_waited_out(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
     gate = tmp_path / "gate"
     gate.write_text("5")
-    daemon = start(str(sqlite_database.url), tmp_path, busy_ms=200)
+    daemon = start_daemon(str(sqlite_database.url), tmp_path, busy_ms=200)
 
     def holding() -> None:
         until(lambda: daemon.systemd.said("Waiting for the database"))
@@ -173,13 +146,13 @@ def test_a_database_that_another_process_locks_is_waited_out(
 
 
 def test_thirty_seconds_under_a_lock_with_the_real_patience(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
     gate = tmp_path / "gate"
     gate.write_text("5")
-    daemon = start(str(sqlite_database.url), tmp_path, heartbeat_seconds=5.0, stale_seconds=15.0)
+    daemon = start_daemon(str(sqlite_database.url), tmp_path, heartbeat_seconds=5.0, stale_seconds=15.0)
     _while_locked(sqlite_database, daemon, run_id, lambda: threading.Event().wait(30) and None, gate)
 
 
@@ -188,13 +161,13 @@ def test_thirty_seconds_under_a_lock_with_the_real_patience(
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["ahead", "back"])
 def test_a_clock_that_jumps_an_hour_costs_no_page_and_no_hour(
-    database: Database, database_url: str, tmp_path: Path, start: Callable[..., TroubledDaemon], jump: float
+    database: Database, database_url: str, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon], jump: float
 ) -> None:
     make_effects(database)
     shop = add_shop(database)
     run_id = ask(database, shop.id)
     (tmp_path / "gate").write_text("5")
-    daemon = start(database_url, tmp_path)
+    daemon = start_daemon(database_url, tmp_path)
     until(lambda: record(database, run_id).done == 5)
     daemon.ready()
     now = SystemClock().now()
@@ -214,13 +187,13 @@ def test_a_clock_that_jumps_an_hour_costs_no_page_and_no_hour(
 
 
 def test_the_clock_comes_back_and_a_run_asked_for_meanwhile_still_starts(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     shop = add_shop(sqlite_database)
     (tmp_path / "clock").write_text(str(HOUR))
     (tmp_path / "still").touch()
-    daemon = start(str(sqlite_database.url), tmp_path)
+    daemon = start_daemon(str(sqlite_database.url), tmp_path)
     daemon.ready()
     ahead = SystemClock().now() + timedelta(seconds=HOUR)
     with feed("paged"):
@@ -255,7 +228,7 @@ def test_the_clock_comes_back_and_a_run_asked_for_meanwhile_still_starts(
 
 
 def test_a_log_that_nobody_reads_holds_up_nothing(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
@@ -267,7 +240,7 @@ def test_a_log_that_nobody_reads_holds_up_nothing(
                 os.write(writing, bytes(4096))
         except BlockingIOError:
             os.set_blocking(writing, True)
-        daemon = start(str(sqlite_database.url), tmp_path, stderr=writing, log_level="debug")
+        daemon = start_daemon(str(sqlite_database.url), tmp_path, stderr=writing, log_level="debug")
         ends_well(sqlite_database, run_id)
         daemon.send(signal.SIGHUP)
         stops(daemon)
@@ -277,14 +250,14 @@ def test_a_log_that_nobody_reads_holds_up_nothing(
 
 
 def test_a_log_whose_reader_went_away_costs_its_lines_only(
-    sqlite_database: Database, tmp_path: Path, start: Callable[..., TroubledDaemon]
+    sqlite_database: Database, tmp_path: Path, start_daemon: Callable[..., TroubledDaemon]
 ) -> None:
     make_effects(sqlite_database)
     run_id = ask(sqlite_database, add_shop(sqlite_database).id)
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        daemon = start(str(sqlite_database.url), tmp_path, stderr=writing)
+        daemon = start_daemon(str(sqlite_database.url), tmp_path, stderr=writing)
         ends_well(sqlite_database, run_id)
         stops(daemon)
     finally:

@@ -1,15 +1,18 @@
 """The shop's stock comes in once and belongs together with its orders; the check reports what differs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from prestaconsole.database import Database
 from prestaconsole.errors import LockedError
-from prestaconsole.model import FeedRunLog, Listing, ShopMode, ShopOrderState, StockLevel, StockMovement
+from prestaconsole.model import FeedRunLog, Listing, ShopFinding, ShopMode, ShopOrderState, StockLevel, StockMovement
 from prestaconsole.operations.shops import ShopRecord
 from prestaconsole.sandbox import SimulatedShop
-from tests.support.bench import Bench
+from prestaconsole.services.explain import explain_stock
+from tests.support.bench import Bench, make_bench
 
 PAID, SHIPPED, CANCELED = 2, 4, 6
 FEEDS = ("analyse", "import_products", "import_orders", "import_stock")
@@ -200,3 +203,21 @@ async def test_a_zero_row_answer_never_means_none(bench: Bench, simulated: Simul
     await bench.run(shop, "import_stock", reason="after an empty answer")
     await bench.run(shop, "stock_check")
     assert {row["product_id"]: row["physical"] for row in bench.rows(StockLevel)} == before
+
+
+async def test_what_advanced_stock_management_counts_is_named_left_alone_and_explained(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    bench = make_bench(sqlite_database, tmp_path)
+    bench.add_warehouse("W1")
+    simulated = SimulatedShop.generate(version="1.6.1.24", products=2, orders=0, seed=3)
+    held = simulated.add_product(name="Held", reference="HELD-1", price="1.000000", quantity=9)
+    rows = simulated.table("stock_availables")
+    rows.update(rows.find("id_product", held)[0], {"depends_on_stock": "1"})
+    shop = await _shop(bench, simulated)
+    finding = bench.rows(ShopFinding, ShopFinding.name == "advanced-stock-products")[0]
+    assert "counts 1 listings: HELD-1." in finding["text"]
+    (listing,) = bench.rows(Listing, Listing.sku == "HELD-1")
+    assert bench.rows(StockLevel, StockLevel.product_id == listing["product_id"]) == []
+    (why,) = explain_stock(bench.core, "HELD-1", shop.code)
+    assert (why.should_show, "advanced stock management" in why.why_none) == (None, True)

@@ -28,7 +28,7 @@ from prestaconsole.model import (
     Warehouse,
 )
 from prestaconsole.operations.availability import ListingAvailability, availability
-from prestaconsole.operations.holds import _book_sales
+from prestaconsole.operations.holds import _book_sales, _Sold
 from prestaconsole.operations.kits import kits_around, touched_by
 from prestaconsole.operations.shops import load_shop
 from prestaconsole.operations.stock_ledger import Movement, move
@@ -460,7 +460,8 @@ def test_a_warehouse_that_is_switched_off_counts_as_empty_and_marks_its_shops(wo
 def test_shipping_a_kit_takes_its_parts_out_once(world: World) -> None:
     stock_rules.set_kit(world.core, "D", {"A": 2, "B": 1}, actor="zofia")
     shop = world.database.read_now(lambda c: load_shop(c, world.shops["wolle"].id))
-    world.database.write_now(lambda c: _book_sales(c, shop, [(4, 3, None)], now=NOW, run_id=None))  # type: ignore[list-item]
+    sold = _Sold(4, 3, order_id=None, with_parts=False)
+    world.database.write_now(lambda c: _book_sales(c, shop, [sold], now=NOW, run_id=None))
     assert [row.physical for sku in "ABD" for row in stock.show_stock(world.core, sku)] == [4, 7, 10]
 
 

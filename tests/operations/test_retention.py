@@ -1,6 +1,9 @@
 """What retention takes and what it never touches; the sums of the ledger stay through any history."""
 
 import random
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from prestaconsole.database import Database
+from prestaconsole.database import Database, DatabaseUnavailable
 from prestaconsole.model import (
     AuditEvent,
     Change,
@@ -22,6 +25,7 @@ from prestaconsole.model import (
     MovementKind,
     Product,
     StockLevel,
+    StockLoad,
     StockMovement,
     Warehouse,
 )
@@ -134,6 +138,29 @@ def test_no_transaction_takes_more_than_a_thousand_rows(core: Core) -> None:
             assert rows - sum(len(ids(core, table)) for table in tables) <= retention.BATCH
 
 
+def test_old_stock_files_go_with_their_error_files_but_the_last_of_each_warehouse_stays(
+    core: Core, tmp_path: Path
+) -> None:
+    hall = do(core, insert(Warehouse).values(code="W1", created_at=OLD, folder=str(tmp_path / "drop")))
+    failed = tmp_path / "drop" / "failed"
+    failed.mkdir(parents=True)
+
+    def load(claim: str, state: str, ended: Any, **values: Any) -> int:
+        row = {"claim": claim, "warehouse_id": hall, "file": "f", "digest": "d", "state": state, "actor": "x"}
+        return do(core, insert(StockLoad).values(**row, began_at=OLD, moved_at=OLD, ended_at=ended, **values))
+
+    for name in ("old.errors.csv", "young.errors.csv", "old.csv"):
+        (failed / name).write_text("x")
+    load(f"{hall}/old.csv", "failed", OLD)
+    load(f"{hall}/../../outside.csv", "failed", OLD)
+    load("typed/1", "done", OLD, position=3)
+    kept = [load("typed/2", "done", OLD, position=3), load("typed/3", "loading", None)]
+    kept.append(load(f"{hall}/young.csv", "failed", START - timedelta(days=10)))
+    assert prune(core) == {"loads": 3}
+    assert ids(core, StockLoad) == kept
+    assert sorted(path.name for path in failed.iterdir()) == ["old.csv", "young.errors.csv"]
+
+
 def test_ledgers_of_any_history_keep_their_sums_their_imports_and_their_youth(core: Core, tmp_path: Path) -> None:
     dice = random.Random(4)
     made = [do(core, insert(Product).values(sku=f"P{number}", name="p", created_at=OLD)) for number in range(12)]
@@ -211,6 +238,72 @@ def test_zero_days_keep_for_ever(core: Core, tmp_path: Path) -> None:
     for_ever = make_core(core.database, tmp_path, clock=FakeClock(), **never)
     assert {(line.days, line.before, line.rows) for line in prune_plan(for_ever)} == {(0, None, 0)}
     assert prune(for_ever) == {}
+
+
+# -- while the disk is full ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full_disk(room: int = 1) -> Iterator[None]:
+    """No file of this process may be longer than so many bytes, so the database can store nothing more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def everything(core: Core) -> list[list[Any]]:
+    """What the rules may take, row by row, and the audit."""
+    tables = (Change, ChangeBatch, Changeset, FeedRun, FeedRunLog, Incident, StockMovement, AuditEvent, Installation)
+    statements = [select(*table.__table__.columns).order_by(table.id) for table in tables]
+    return core.database.read_now(lambda c: [[tuple(row) for row in c.execute(one)] for one in statements])
+
+
+@pytest.fixture
+def grown(sqlite_database: Database, tmp_path: Path) -> Core:
+    """A database with something old of each kind, on a disk of this machine."""
+    add_shop(sqlite_database)
+    core = make_core(sqlite_database, tmp_path, clock=FakeClock())
+    plan(core, rows=1_203)
+    plan(core)
+    run(core, OLD, lines=1_500)
+    run(core, OLD)
+    return core
+
+
+def test_a_full_disk_leaves_all_as_it_was_and_says_so(grown: Core) -> None:
+    before = everything(grown)
+    with full_disk(), pytest.raises(DatabaseUnavailable, match=r"The disk of the database is full\.") as refused:
+        prune_database(grown, actor="zofia")
+    assert "Free space" in refused.value.remedy
+    assert everything(grown) == before
+    assert prune(grown) == {"logs": 1_500, "runs": 1, "changes": 1_203}
+
+
+def test_a_disk_that_fills_up_half_way_costs_no_step_its_wholeness(grown: Core) -> None:
+    before = everything(grown)
+    log = Path(f"{grown.database.url.database}-wal")
+    with full_disk(log.stat().st_size + 150_000), pytest.raises(DatabaseUnavailable, match="disk of the database"):
+        prune_database(grown, actor="zofia")
+    gone = len(before[4]) - len(everything(grown)[4])
+    assert gone in (1_000, 1_500), "some steps went, each of them whole"
+    assert check_database(grown.settings, clock=grown.clock).problems == ()
+    assert prune(grown)["changes"] == 1_203
+
+
+async def test_the_nights_retention_is_not_claimed_by_who_cannot_store_it(
+    grown: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prestaconsole.runner.housekeeping.PAUSE", 0)
+    monkeypatch.setattr("prestaconsole.runner.housekeeping.used_percent", lambda folder: 10)
+    keeper = Housekeeper(grown, moment_of(grown.clock), lambda: False)
+    before = everything(grown)
+    with full_disk(), pytest.raises(DatabaseUnavailable, match="disk of the database"):
+        await keeper.look()
+    assert everything(grown) == before
+    assert await keeper.look() == {"logs": 1_500, "runs": 1, "changes": 1_203}
 
 
 # -- by itself, at night ---------------------------------------------------------------------------------------

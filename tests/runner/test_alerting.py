@@ -260,3 +260,63 @@ async def test_the_settings_name_the_channels_and_the_webhook_is_really_posted_t
     scene.open("dns")
     assert await AlertSender(scene.core).turn("webhook") is True
     assert [row.state for row in scene.rows(Alert)] == ["sent"]
+
+
+# -- what comes and goes -----------------------------------------------------------------------------------------------
+
+
+async def flaps(scene: Scene, times: int, *, open_for: float, closed_for: float) -> None:
+    """Open and close one cause again and again, with looks in between."""
+    for _ in range(times):
+        scene.open("dns")
+        await scene.after(open_for / 2)
+        await scene.after(open_for / 2)
+        scene.close("dns")
+        await scene.after(closed_for)
+
+
+async def test_a_cause_that_comes_and_goes_sends_few_messages_with_a_count(scene: Scene) -> None:
+    await flaps(scene, 12, open_for=150.0, closed_for=150.0)
+    # The first cure is told at once, as most hold; then people believe it open until it holds for long.
+    assert scene.receiver.lines == ["opened:dns", "cured:dns", "opened:dns"]
+    assert await scene.after(1.9 * HOUR) == scene.receiver.lines[:3]
+    assert (await scene.after(0.2 * HOUR))[3:] == ["cured:dns"]
+    assert "opened 12 times in 24 h" in scene.receiver.took[-1].text()
+    assert (await scene.after(48 * HOUR))[4:] == []
+    states = [row.state for row in scene.rows(Alert)]
+    assert (states.count("sent"), states.count("folded")) == (4, 20)
+    now, looks = scene.clock.now(), timedelta(0)
+    due = scene.core.database.read_now(
+        lambda c: alert_outbox.due(c, "webhook", severity="LATE", reminder=looks, now=now)
+    )
+    assert due == [], "nothing is looked at again"
+    scene.open("dns")
+    assert (await scene.after())[4:] == ["opened:dns"]
+    assert scene.receiver.took[-1].items[0].openings == 1, "two quiet days later it is news"
+
+
+async def test_what_comes_and_goes_for_days_is_reminded_of_and_what_gets_graver_is_told(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    scene = Scene(sqlite_database, tmp_path)
+    await flaps(scene, 29, open_for=HOUR / 2, closed_for=HOUR / 2)
+    assert scene.receiver.lines == [*["opened:dns", "cured:dns"] * 3, "opened:dns", "reminder:dns"]
+    assert "opened 24 times in 24 h" in scene.receiver.took[-1].text()
+    scene.open("dns", "STOP")
+    assert (await scene.after(60))[8:] == ["opened:dns"]
+
+
+async def test_two_causes_that_come_and_go_and_one_that_does_not_are_told_apart(scene: Scene) -> None:
+    other = add_shop(scene.core.database, "other")
+    for _ in range(5):
+        scene.open("dns")
+        scene.open("dns", shop_id=other.id)
+        await scene.after(90)
+        scene.close("dns")
+        await scene.after(90)
+    scene.open("key")
+    await scene.after(90)
+    titles = [(item.kind, item.shop, item.title) for message in scene.receiver.took for item in message.items]
+    assert titles.count(("opened", "Other", "dns")) == 1
+    assert titles.count(("opened", "Wolle", "key")) == 1
+    assert titles.count(("opened", "Wolle", "dns")) == 2

@@ -256,6 +256,58 @@ async def test_a_shop_that_was_resumed_goes_on_without_anybody_asking(
         stop.set()
 
 
+@ON_SERVER
+async def test_work_is_handed_out_again_whatever_part_failed_on_its_way_out(
+    database: Database, shop: ShopRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prestaconsole.runner.dispatch.procrastinate import ProcrastinateDispatcher
+
+    carried_again = 0
+
+    async def unfit_at_once(self: Any, hands: Any) -> None:
+        nonlocal carried_again
+        carried_again += 1
+
+    async def fails_when_it_is_ended(self: Any, app: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ConnectionError("the connection was cut just then")
+
+    monkeypatch.setattr(ProcrastinateDispatcher, "_until_unfit", unfit_at_once)
+    monkeypatch.setattr(ProcrastinateDispatcher, "_sweep_for_ever", fails_when_it_is_ended)
+    core, stop = make_core(database, tmp_path), asyncio.Event()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        working = group.create_task(Worker(core, "daemon").run(stop))
+        while carried_again < 3:
+            assert not working.done()
+            await asyncio.sleep(0.02)
+        # The end is not missed either, though an error comes on the way out.
+        stop.set()
+
+
+@ON_SERVER
+async def test_a_run_starts_by_the_news_of_it_and_not_by_a_look(
+    database: Database, shop: ShopRecord, tmp_path: Path
+) -> None:
+    never = 3600.0
+    asking = Database(database.url.render_as_string(hide_password=False))
+    core = make_core(database, tmp_path, heartbeat_seconds=never, stale_seconds=never)
+    worker, stop = Worker(core, "daemon"), asyncio.Event()
+    try:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(worker.run(stop))
+            await worker.ready.wait()
+            for _ in range(3):
+                run_id = await asking.write(lambda c: ask(c, shop))
+                while (await asking.read(lambda c, run_id=run_id: load_run(c, run_id))).active:  # type: ignore[misc]  # a default
+                    await asyncio.sleep(0.02)
+            stop.set()
+            worker.wake()
+    finally:
+        asking.close()
+
+
 # -- which dispatcher -----------------------------------------------------------------------------------------------
 
 

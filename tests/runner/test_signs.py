@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from prestaconsole.clock import SystemClock
 from prestaconsole.database import Connection, Database, DatabaseError, DatabaseUnavailable
+from prestaconsole.runner.dispatch import EmbeddedDispatcher, Hands
+from prestaconsole.runner.queue import request_run
 from prestaconsole.runner.signs import Signs
 from prestaconsole.runner.worker import Worker
-from tests.support.runs import FakeClock, make_core
+from tests.support.runs import FakeClock, add_shop, feed, make_core
 
 LIMITS = {"hung_after": 60.0, "stuck_after": 3600.0}
 AWAY = DatabaseUnavailable("The disk of the database is full.", "Free space.")
@@ -98,12 +101,49 @@ def test_a_run_without_a_page_for_far_too_long_is_a_stuck_dispatcher() -> None:
     assert signs.health([run], **LIMITS).state == "working"
 
 
+def test_a_run_that_may_start_and_is_never_brought_is_a_stuck_dispatcher() -> None:
+    clock = FakeClock()
+    signs = Signs(clock)
+
+    def look(waits: bool) -> str:
+        clock.forward(5)
+        signs.turn.done()
+        signs.beat.done()
+        signs.taking.owed(waits)
+        return signs.health([], **LIMITS).state
+
+    assert {look(False) for _ in range(100)} == {"working"}
+    assert {look(True) for _ in range(12)} == {"working"}
+    clock.forward(5)
+    found = signs.health([], **LIMITS)
+    assert found.state == "hung"
+    assert "none was brought" in found.reason
+    # A claim that found nothing to take is a sign too: it was brought.
+    signs.taking.done()
+    assert {look(True) for _ in range(11)} == {"working"}
+    assert look(False) == look(True) == "working"
+
+
+def test_a_run_that_the_database_keeps_from_being_taken_is_waited_for() -> None:
+    clock = FakeClock()
+    signs = Signs(clock)
+    signs.taking.owed(True)
+    for _ in range(100):
+        clock.forward(5)
+        signs.turn.done()
+        signs.beat.done()
+        signs.taking.kept(AWAY)
+    assert signs.health([], **LIMITS).state == "waiting"
+
+
 # -- a real worker ----------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def working(database: Database, folder: Path) -> AsyncIterator[Worker]:
-    worker, stop = Worker(make_core(database, folder), "daemon"), asyncio.Event()
+async def working(
+    database: Database, folder: Path, dispatcher: EmbeddedDispatcher | None = None
+) -> AsyncIterator[Worker]:
+    worker, stop = Worker(make_core(database, folder), "daemon", dispatcher=dispatcher), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run(stop))
         await worker.ready.wait()
@@ -176,3 +216,39 @@ async def test_a_database_that_cannot_be_written_is_waited_for_and_said_once(
     # Reading goes well all the while: that alone is no end of the trouble.
     assert caplog.text.count("The disk of the database is full.") == 1
     assert caplog.text.count("answers again") == 1
+
+
+class Silent(EmbeddedDispatcher):
+    """A dispatcher that brings nothing; ``serve`` may end as if its work were done."""
+
+    ends = False
+
+    async def serve(self, hands: Hands) -> None:
+        if not self.ends:
+            await super().serve(hands)
+
+    async def offer(self, hands: Hands) -> bool:
+        return False
+
+
+async def test_a_queue_that_stands_still_is_noticed_though_nothing_failed(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    shop = add_shop(sqlite_database)
+    silent = Silent(sqlite_database, SystemClock(), 0.05)
+    with feed("calm"):
+        async with working(sqlite_database, tmp_path, silent) as worker:
+            assert (await becomes(worker, "working", 5.0)) == ""
+            now = SystemClock().now()
+            ask: dict[str, Any] = {"shop_id": shop.id, "feed": "calm", "actor": "Zofia", "trigger": "person"}
+            await sqlite_database.write(lambda c: request_run(c, now=now, **ask))
+            assert "none was brought" in await becomes(worker, "hung", 5.0)
+
+
+async def test_a_part_of_the_worker_that_ended_by_itself_is_noticed_at_once(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    silent = Silent(sqlite_database, SystemClock(), 0.05)
+    silent.ends = True
+    async with working(sqlite_database, tmp_path, silent) as worker:
+        assert "“handing out of work” has ended" in await becomes(worker, "hung", 60.0)

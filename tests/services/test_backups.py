@@ -167,6 +167,17 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(core: Core, tmp_path: Pat
     assert core.database.read_now(read_life).backed_up_at is None
 
 
+def test_a_full_disk_leaves_the_older_backups_of_a_folder(core: Core, tmp_path: Path) -> None:
+    folder, clock = tmp_path / "nightly", FakeClock()
+    folder.mkdir()
+    backup_database(core.settings, folder, keep=1, clock=clock)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    clock.forward(86_400)
+    with _files_up_to(20_000), pytest.raises(DiskFull, match="no room left"):
+        backup_database(core.settings, folder, keep=1, clock=clock)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 @contextmanager
 def _files_up_to(size: int) -> Iterator[None]:
     """No process of this one may make a longer file."""

@@ -9,12 +9,13 @@ from sqlalchemy import insert, select
 
 from prestaconsole.database import Database
 from prestaconsole.errors import HeldError, UsageError
-from prestaconsole.model import AuditEvent, MovementKind, Product, StockLevel, StockLoad, StockMovement
+from prestaconsole.model import AuditEvent, Incident, MovementKind, Product, StockLevel, StockLoad, StockMovement
 from prestaconsole.operations.invariants import broken
 from prestaconsole.services import stock, stock_loads, stock_moves, warehouses
+from prestaconsole.services.load_list import list_loads, note_cut_off
 from prestaconsole.services.stock_files import read_stock_file
-from prestaconsole.services.stock_loads import TakenOver, begin_load, book_rows, compare, list_loads, load_stock
-from tests.support.runs import make_core
+from prestaconsole.services.stock_loads import TakenOver, begin_load, book_rows, compare, load_stock
+from tests.support.runs import FakeClock, make_core
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -23,7 +24,8 @@ class Shelves:
     """Warehouse W1 with ten units of each of ``count`` products, W2 without any."""
 
     def __init__(self, database: Database, folder: Path, count: int = 40) -> None:
-        self.database, self.folder, self.core = database, folder, make_core(database, folder)
+        self.clock = FakeClock()
+        self.database, self.folder, self.core = database, folder, make_core(database, folder, clock=self.clock)
         for code in ("W1", "W2"):
             warehouses.add_warehouse(self.core, code, actor="zofia")
         rows = [{"sku": f"A-{n}", "created_at": NOW} for n in range(1, count + 1)]
@@ -37,6 +39,9 @@ class Shelves:
 
     def load(self, quantities: dict[str, Any], **asked: Any) -> stock_loads.LoadPlan:
         return load_stock(self.core, self.file(quantities), warehouse="W1", actor="zofia", **asked)
+
+    def later(self, seconds: float) -> None:
+        self.clock.forward(seconds)
 
     def levels(self, code: str = "W1") -> dict[str, int]:
         number = {"W1": 1, "W2": 2}[code]
@@ -140,6 +145,55 @@ def test_a_load_that_was_cut_off_goes_on_where_it_stood_and_two_cannot_book_the_
     booked = [row for row in shelves.rows(StockMovement) if row.reason.endswith(f"load {load}")]
     assert len(booked) == 10
     assert database.read_now(lambda c: broken(c, NOW)) == []
+
+
+def test_a_complete_count_that_was_killed_goes_on_and_is_told_of_until_then(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves = Shelves(sqlite_database, tmp_path, count=12)
+    monkeypatch.setattr(stock_loads, "_AT_ONCE", 2)
+    real = stock_loads._set
+    count = {f"A-{n}": 7 for n in range(1, 7)}
+    # The process dies in the third part of the rows, then in the second of those that are not in the file.
+    for parts, left in ((2, [7] * 4 + [10] * 8), (2, [7] * 6 + [0] * 2 + [10] * 4)):
+        done: list[int] = []
+
+        def dies(*given: Any, done: list[int] = done, parts: int = parts) -> None:
+            if len(done) == parts:
+                raise KeyboardInterrupt
+            done.append(1)
+            real(*given)
+
+        monkeypatch.setattr(stock_loads, "_set", dies)
+        with pytest.raises(KeyboardInterrupt):
+            shelves.load(count, complete=True, confirm="W1", reason="counted")
+        assert [shelves.levels()[f"A-{n}"] for n in range(1, 13)] == left
+    stock.set_stock(shelves.core, "A-1", 6, warehouse="W1", reason="sold meanwhile", actor="zofia")
+    note_cut_off(shelves.core)
+    assert shelves.rows(Incident) == []
+    shelves.later(120)
+    for _ in range(2):
+        note_cut_off(shelves.core)
+    assert [row.title for row in shelves.rows(Incident)] == ["Loading count.csv into W1 was cut off after 6 of 6 rows."]
+    assert [row.cut_off for row in list_loads(shelves.core)] == [True, False]
+    monkeypatch.setattr(stock_loads, "_set", real)
+    plan = shelves.load(count, complete=True, confirm="W1", reason="counted")
+    assert plan.resumed_at == 6
+    assert [shelves.levels()[f"A-{n}"] for n in range(1, 13)] == [6] + [7] * 5 + [0] * 6
+    assert [row.closed_by for row in shelves.rows(Incident)] == ["cured"]
+    assert [row.state for row in list_loads(shelves.core)] == ["done", "done"]
+
+
+def test_another_file_ends_a_load_that_was_cut_off(shelves: Shelves, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stock_loads, "end_load", lambda *given: None)
+    shelves.load({"A-1": 4})
+    monkeypatch.undo()
+    shelves.load({"A-2": 4})
+    assert [row.state for row in list_loads(shelves.core)] == ["done", "loading", "done"]
+    shelves.later(61)
+    shelves.load({"A-2": 5})
+    ended = list_loads(shelves.core)[2]
+    assert (ended.state, ended.error) == ("failed", "Cut off after 1 of 1 rows; count.csv was loaded next.")
 
 
 # -- movements ---------------------------------------------------------------------------------------------------

@@ -49,9 +49,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        # A client cut off in the middle of connecting would hold up a shutdown for the default of a minute.
-        options = f"-p {self.port} -k {self._folder} -h 127.0.0.1 -c authentication_timeout=2s"
-        options += " -c fsync=off -c shared_buffers=16MB"
+        options = f"-p {self.port} -k {self._folder} -h 127.0.0.1 -c fsync=off -c shared_buffers=16MB"
         self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", str(self._folder / "log"), "-w", "start")
 
     def stop(self, how: str = "fast") -> None:

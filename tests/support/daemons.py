@@ -7,6 +7,7 @@ while it is there, ``still`` keeps its pages away, ``clock`` holds the seconds b
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,23 +21,53 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from prestaconsole.clock import SystemClock
 from prestaconsole.daemon import plug_streams, run_daemon
 from prestaconsole.database import Database, engine
 from prestaconsole.errors import PrestaConsoleError
 from prestaconsole.feeds.context import FeedContext, Outcome
 from prestaconsole.runner import endings
+from prestaconsole.runner.queue import request_run
+from prestaconsole.runner.records import RunRecord, load_run
 from tests.support.runs import feed, make_core
 
 ROOT = Path(__file__).parents[2]
 PAGES = 30
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    """Wait for something that must come."""
+def until(condition: Callable[[], Any], seconds: float = 60.0, said: Callable[[], str] = str) -> None:
+    """Wait for something that must come; ``said`` gives what is shown where it does not."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, f"it did not come\n{said()}"
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody holds."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(database: Database, shop_id: int) -> int:
+    """Ask for a run of ``paged`` as a person does now; gives its number."""
+    now = SystemClock().now()
+    with feed("paged"):
+        return database.write_now(
+            lambda c: request_run(c, shop_id=shop_id, feed="paged", actor="Zofia", trigger="person", now=now).run_id
+        )
+
+
+def record(database: Database, run_id: int) -> RunRecord:
+    """The run as it stands."""
+    return database.read_now(lambda c: load_run(c, run_id))
+
+
+def stops(daemon: "TroubledDaemon") -> None:
+    """Let it end in good order."""
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0, daemon.said()
 
 
 class Systemd:

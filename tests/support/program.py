@@ -74,5 +74,5 @@ class Program:
 
 
 def program(folder: Path, **settings: str) -> Program:
-    """The program with short heartbeats: 0.2 s, stale after 0.6 s."""
-    return Program(folder, {"heartbeat_seconds": "0.2", "stale_seconds": "0.6", "poll_seconds": "0.05", **settings})
+    """The program with short heartbeats: 0.5 s, stale after 3 s."""
+    return Program(folder, {"heartbeat_seconds": "0.5", "stale_seconds": "3", "poll_seconds": "0.05", **settings})

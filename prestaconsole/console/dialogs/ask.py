@@ -68,6 +68,41 @@ class DiffBox(Box[str]):
             self.dismiss(event.key)
 
 
+class ReasonBox(Box[str]):
+    """The changes about to be made, and a reason that is kept. Gives the reason; the first 0.3 s are deaf."""
+
+    DEAF = True
+    WIDTH = 76
+
+    def __init__(self, title: str, lines: Sequence[Line], verb: str) -> None:
+        super().__init__(title, "")
+        self._lines, self._verb, self._reason = lines, verb, Field(limit=200)
+        self._set_foot()
+
+    def body(self) -> list[Line]:
+        return [*self._lines, (("  Reason   ", "dim"), (self._reason.shown(), "accent"))]
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        self._reason.insert(event.text)
+        self._redraw()
+
+    def pressed(self, event: events.Key) -> None:
+        if event.key != "enter":
+            self._reason.key(event)
+            self._redraw()
+        elif self._reason.text.strip():
+            self.dismiss(self._reason.text.strip())
+
+    def _redraw(self) -> None:
+        self._set_foot()
+        self.draw()
+
+    def _set_foot(self) -> None:
+        whole = bool(self._reason.text.strip())
+        self.foot = f"{f'enter {self._verb}' if whole else f'({self._verb}: needs a reason)'}  esc Leave"
+
+
 class TypedBox(Box[str]):
     """For what cannot be undone: a reason, then the shop's name. Gives the reason once both are whole."""
 

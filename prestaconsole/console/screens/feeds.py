@@ -195,7 +195,7 @@ class FeedsPane(Pane):
             )
         else:
             self.app.answer(
-                f"{row.feed} is queued as run {number(run)}. enter follows it{', F6 shows the plan' if plan else ''}."
+                f"{row.feed} is queued as run {number(run)}. enter follows it{_where_the_plan_is(row, plan)}."
             )
         await self.app.refresh_live()
 
@@ -279,6 +279,12 @@ class FeedsPane(Pane):
             self.app.answer(f"{row.feed} never ran here. r runs it.")
             return
         await self.app.follow_run(run.id, row.shop_id)
+
+
+def _where_the_plan_is(row: FeedLine, plan: bool) -> str:
+    if not plan:
+        return ""
+    return ", F6 shows the plan" if row.writes else ": its log says what it would set"
 
 
 def _schedule(row: FeedLine) -> str:

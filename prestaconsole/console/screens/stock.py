@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from prestaconsole.console.catalogue import REGISTRY
 from prestaconsole.console.dialogs.ask import DiffBox, NoteBox, TypedBox, paragraphs
 from prestaconsole.console.screens.explained import explanation_lines
+from prestaconsole.console.screens.formula import FormulaPane
 from prestaconsole.console.screens.pane import Pane
 from prestaconsole.console.text import bar, clean, fit, number, plural, signed, when, wrap
 from prestaconsole.console.theme import word_meaning
@@ -306,14 +307,23 @@ class StockPane(Pane):
         row, shop = self.table.cursor_row, self.app.scope_shop
         if not isinstance(row, StockLine) or shop is None:
             return
+        now = self.now()
         found = await self.app.reader.read(
-            lambda connection: explain_listings(connection, load_shop(connection, shop.id), [row.listing_id])
+            lambda connection: explain_listings(connection, load_shop(connection, shop.id), [row.listing_id], now=now)
         )
         if not found:
             self.app.answer(f"{row.name or 'This listing'} has no product of its own yet: import_products links it.")
             return
         title = f"Why {shop.name} shows {number(row.shops)} of {row.sku or row.name}"
-        await self.app.push_screen_wait(NoteBox(title, explanation_lines(found[0], self.now())))
+        await self.app.push_screen_wait(NoteBox(title, explanation_lines(found[0], now, self.size.height)))
+
+    async def do_formula(self) -> None:
+        """The steps behind these numbers, this row and the next one as examples."""
+        shown = [self.view.row(identity) for identity in self.view.ids[self.table.cursor : self.table.cursor + 2]]
+        await self.app.go("formula", self.app.scope)
+        if isinstance(self.app.pane, FormulaPane):
+            self.app.pane.look_at([row.listing_id for row in shown if isinstance(row, StockLine)])
+            await self.app.pane.reload()
 
 
 def held_words(plan: PlanHead) -> str:

@@ -20,6 +20,11 @@ class Hands(Protocol):
         """Whether it takes work at all: not while it ends, nor while a daemon does it all."""
         ...
 
+    @property
+    def capacity(self) -> int:
+        """How many runs it may have at work at once."""
+        ...
+
     def room(self) -> int:
         """How many more runs it may take now."""
         ...
@@ -36,7 +41,7 @@ class Dispatcher(Protocol):
     """Brings news of work to a worker; what to do then is found in the rows themselves."""
 
     async def serve(self, hands: Hands) -> None:
-        """Bring work until cancelled, or return where ``offer`` does it all. Trouble is waited out, never raised."""
+        """Bring work until cancelled, never before; trouble is waited out. Where ``offer`` does it all, only wait."""
         ...
 
     async def offer(self, hands: Hands) -> bool:

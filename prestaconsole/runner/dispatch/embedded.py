@@ -16,13 +16,15 @@ class EmbeddedDispatcher:
     """A commit by any process is the news, so several processes may work on one database.
 
     SQLite is looked at several times a second, which costs next to nothing while nothing happens; PostgreSQL tells by
-    itself, and of many commits in a row one look is made each ``poll_seconds``.
+    itself, and of many commits in a row one look is made each ``poll_seconds``: at the first of them, or with
+    ``afterwards`` so long after it, where what was queued is brought by somebody else and should not be held up.
     """
 
-    def __init__(self, database: Database, clock: Clock, poll_seconds: float) -> None:
+    def __init__(self, database: Database, clock: Clock, poll_seconds: float, *, afterwards: bool = False) -> None:
         self._database = database
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._afterwards = afterwards
         self._seen: int | None = None
         self._woken = asyncio.Event()
         self._news = asyncio.Event()
@@ -31,6 +33,7 @@ class EmbeddedDispatcher:
 
     async def serve(self, hands: "Hands") -> None:
         """See ``Dispatcher``: ``offer`` does it all."""
+        await asyncio.Event().wait()
 
     async def offer(self, hands: "Hands") -> bool:
         """See ``Dispatcher``."""
@@ -78,7 +81,8 @@ class EmbeddedDispatcher:
             async with asyncio.timeout(max(until - self._clock.monotonic(), 0.0)):
                 await self._news.wait()
                 # Pages of a run at work come many a second; what this very process queued is looked at at once.
-                rest = self._told_at + self._poll_seconds - self._clock.monotonic()
+                since = self._clock.monotonic() if self._afterwards else self._told_at
+                rest = since + self._poll_seconds - self._clock.monotonic()
                 if rest > 0 and not self._woken.is_set():
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._woken.wait(), rest)

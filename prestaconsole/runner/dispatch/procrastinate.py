@@ -6,17 +6,21 @@ itself does not hang on it: it ends its page though the carrier is cut off, and 
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import psycopg
 from procrastinate import App, PsycopgConnector
+from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
+from psycopg import sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from prestaconsole.clock import Clock
 from prestaconsole.database import Database, DatabaseError
+from prestaconsole.database.wakeups import ALIVE
 from prestaconsole.redaction import redact
 from prestaconsole.runner.claims import claimable
 from prestaconsole.runner.dispatch import Hands, jobs
@@ -30,6 +34,8 @@ _AGAIN_SECONDS = 1.0
 _POOL_SECONDS = 5
 _CONNECTIONS = 4
 _LET_GO_SECONDS = 0.05
+_QUEUED = '{"type": "job_inserted", "job_id": 0}'
+"""As the library's trigger says it."""
 
 
 class ProcrastinateDispatcher:
@@ -39,8 +45,9 @@ class ProcrastinateDispatcher:
         self._database = database
         self._moment = moment
         self._settings = settings
-        self._news = EmbeddedDispatcher(database, clock, settings.poll_seconds)
+        self._news = EmbeddedDispatcher(database, clock, settings.poll_seconds, afterwards=True)
         self._troubled = False
+        self._connector: _Connector | None = None
         # What it says at each lost connection, with traces, is said here in a line.
         for name in ("procrastinate", "psycopg"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -60,11 +67,15 @@ class ProcrastinateDispatcher:
     async def offer(self, hands: Hands) -> bool:
         """See ``Dispatcher``: gives a job to each run that lacks one; quietly, as the job brings its own news.
 
-        What was queued just now has its job and is on its way: it goes first.
+        A process without room leaves it to the others, and looks again when one of its runs has ended. The library
+        forgets what it is told in the middle of a question, so it is told once more of a run that still waits.
         """
-        await asyncio.sleep(self._settings.poll_seconds)
+        if not hands.room():
+            return False
         slots = self._settings.slots_per_shop
         await self._database.write(lambda c: jobs.reconcile(c, claimable(self._moment(c), slots), slots), quiet=True)
+        if self._connector is not None:
+            await self._connector.tell()
         return False
 
     async def serve(self, hands: Hands) -> None:
@@ -78,13 +89,14 @@ class ProcrastinateDispatcher:
             loop.set_exception_handler(before)
 
     async def _serve(self, hands: Hands) -> None:
-        while not _cancelled():
+        while True:
             if hands.willing:
-                try:
-                    await self._carry(hands)
-                except Exception as error:
-                    # Whatever it is, the daemon lives: rows, leases and other workers do not depend on this part.
-                    self._trouble(error)
+                # In a task of its own: an error on its way out must not hide that this one was cancelled.
+                async with asyncio.TaskGroup() as group:
+                    carrying = group.create_task(_error_of(self._carry(hands)), name="carrying")
+                    await asyncio.wait([carrying])
+                # Whatever it is, the daemon lives: rows, leases and other workers do not depend on this part.
+                self._trouble_of([carrying])
             await asyncio.sleep(_AGAIN_SECONDS if self._troubled else self._settings.poll_seconds)
 
     async def _carry(self, hands: Hands) -> None:
@@ -92,23 +104,27 @@ class ProcrastinateDispatcher:
         # The pool waits ever longer between its tries, so it is opened only once the server answers.
         await self._database.read(lambda c: c.exec_driver_sql("SELECT 1").scalar())
         app = self._app(hands)
-        async with app.open_async(), asyncio.TaskGroup() as group:
-            parts = [
-                group.create_task(self._work(app, max(hands.room(), 1))),
-                group.create_task(self._sweep_for_ever(app)),
-                group.create_task(self._until_unfit(hands)),
-            ]
+        async with app.open_async():
             self._untroubled()
-            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-            for part in parts:
-                part.cancel()
+            # No part raises: before Python 3.13 a group whose task fails while it is left stays marked as cancelled.
+            async with asyncio.TaskGroup() as group:
+                parts = [
+                    group.create_task(_error_of(self._work(app, hands.capacity)), name="procrastinate"),
+                    group.create_task(_error_of(self._sweep_for_ever(app)), name="sweeping"),
+                    group.create_task(_error_of(self._until_unfit(hands)), name="until unfit"),
+                ]
+                await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+                for part in parts:
+                    part.cancel()
+            self._trouble_of(parts)
 
     def _app(self, hands: Hands) -> App:
-        connector = PsycopgConnector(
-            kwargs={"connect_timeout": _POOL_SECONDS, **self._database.connect_parameters()},
+        connector = self._connector = _Connector(
+            kwargs={**ALIVE, "connect_timeout": _POOL_SECONDS, **self._database.connect_parameters()},
             configure=_configure,
             min_size=1,
             max_size=_CONNECTIONS,
+            connection_class=_Connection,
             timeout=_POOL_SECONDS,
         )
         app = App(connector=connector)
@@ -167,6 +183,12 @@ class ProcrastinateDispatcher:
         await app.job_manager.prune_stalled_workers(stale)
         await self._database.write(jobs.drop_orphans, quiet=True)
 
+    def _trouble_of(self, parts: "Sequence[asyncio.Task[Exception | None]]") -> None:
+        errors = [part.result() for part in parts if not part.cancelled()]
+        for error in errors:
+            if error is not None:
+                self._trouble(error)
+
     def _trouble(self, error: BaseException) -> None:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
@@ -190,13 +212,70 @@ class ProcrastinateDispatcher:
         self._troubled = False
 
 
+class _Connector(PsycopgConnector):
+    """One that sleeps until the server says something; the driver's own wait for news looks ten times a second."""
+
+    _told: Notify | None = None
+
+    async def tell(self) -> None:
+        """Have the queue looked at now, as if a job had been announced."""
+        if self._told is not None:
+            await self._told(channel="", payload=_QUEUED)
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Tell what comes, until cancelled. Raises ``psycopg.Error`` when the server is gone: all is opened anew."""
+        opened = await _Connection.connect(**self._pool_args["kwargs"], autocommit=True)
+        async with opened as connection:
+            for channel in channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            self._told = on_notification
+            # Nobody heard what was queued before.
+            await self.tell()
+            loop, number, readable = asyncio.get_running_loop(), connection.fileno(), asyncio.Event()
+            loop.add_reader(number, readable.set)
+            try:
+                while True:
+                    await readable.wait()
+                    readable.clear()
+                    connection.pgconn.consume_input()
+                    while (heard := connection.pgconn.notifies()) is not None:
+                        await on_notification(channel=heard.relname.decode(), payload=heard.extra.decode())
+            finally:
+                loop.remove_reader(number)
+
+
+class _Connection(psycopg.AsyncConnection[Any]):
+    """One whose opening is never cut off half way.
+
+    The driver leaves its socket open until the garbage is collected, and a server that is being stopped waits for the
+    rest of the greeting: up to a minute (``authentication_timeout``).
+    """
+
+    @classmethod
+    async def connect(cls, *given: Any, **named: Any) -> "_Connection":
+        opening = asyncio.ensure_future(super().connect(*given, **named))  # noqa: TID251 - it outlives who asked for it
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_let_go)
+            raise
+
+
+def _let_go(opening: "asyncio.Task[_Connection]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().pgconn.finish()
+
+
 async def _configure(connection: "psycopg.AsyncConnection[Any]") -> None:
     """Each connection of the library sees its schema alone."""
     await connection.set_autocommit(True)
     await connection.execute(f"SET search_path TO {jobs.SCHEMA}")
 
 
-def _cancelled() -> bool:
-    """Whether this task was cancelled though an error on the way out hid it."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _error_of(part: Coroutine[Any, Any, None]) -> Exception | None:
+    """Do it to its end and give its error instead of raising it. Raises ``CancelledError`` only."""
+    try:
+        await part
+    except Exception as error:
+        return error
+    return None

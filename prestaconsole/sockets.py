@@ -1,4 +1,4 @@
-"""The sockets to a shop, each closed whatever happens while a connection is made. May import httpx and httpcore.
+"""Sockets to shops and receivers, each closed whatever happens while a connection is made. Imports httpx and httpcore.
 
 httpcore forgets a socket when a SOCKS proxy refuses, and when a time-out or a person ends the wait in the middle of
 a handshake: the garbage collector would find it at some later time.
