@@ -44,6 +44,10 @@ from prestaconsole.runner.records import append_logs
 _LOCK_CLASS = 7238
 _LOOK_AT = 100
 _RIVAL, _HOLDER = aliased(FeedRun), aliased(FeedRun)
+EVERY = 1_000
+"""A priority that none is less urgent than."""
+URGENT = 20
+"""Orders, and what looks at them again: every fourth place of a process is kept for them."""
 NOW: BindParameter[datetime] = bindparam("now", type_=FeedRun.due.type)
 SLOTS: BindParameter[int] = bindparam("slots", type_=Integer)
 Planning = tuple[tuple[str, tuple[ShopMode, ...]], ...]
@@ -82,17 +86,18 @@ def claim_next(
     slots: int,
     lease_seconds: float,
     only: int | None = None,
+    up_to: int = EVERY,
 ) -> Claim | None:
     """Take the most urgent run that may start: by priority, then by due.
 
     At most ``slots`` runs of a shop are at work, and never two of one ``serial_key``. The interlock is asked again:
     what is paused stays in the queue, what the mode has locked since ends here with the reason, and what keeps to a
-    window that is shut waits for its opening. ``only`` limits the look to one run. Gives None when there is nothing
-    to take.
+    window that is shut waits for its opening. ``only`` limits the look to one run, ``up_to`` to runs of this priority
+    and more urgent ones. Gives None when there is nothing to take.
     """
     others_claim_in: set[int] = set()
     candidates = _candidates(planning_feeds(), only is not None)
-    for row in connection.execute(candidates, {"now": now, "slots": slots, "only": only}).all():
+    for row in connection.execute(candidates, {"now": now, "slots": slots, "only": only, "up_to": up_to}).all():
         # Once passed over, a shop stays so: its urgent runs were skipped, so the rest must not go before them.
         if row.shop_id in others_claim_in or not _alone_in_shop(connection, row.shop_id, wait=only is not None):
             others_claim_in.add(row.shop_id)
@@ -133,6 +138,11 @@ def claim_next(
             lease_until=lease_until,
         )
     return None
+
+
+def least_urgent(room: int, capacity: int) -> int:
+    """The priority up to which a process with so much room left takes runs: order polls never wait for long reads."""
+    return EVERY if room > capacity // 4 else URGENT
 
 
 def claimable(now: "datetime | BindParameter[datetime]", slots: "int | BindParameter[int]") -> ColumnElement[bool]:
@@ -219,7 +229,7 @@ def _candidates(planning: Planning, one: bool) -> Select[Any]:
         FeedRun.attempt,
         FeedRun.started_at,
         FeedRun.window,
-    ).where(claimable(NOW, SLOTS))
+    ).where(claimable(NOW, SLOTS), FeedRun.priority <= bindparam("up_to"))
     if one:
         statement = statement.where(FeedRun.id == bindparam("only"))
     return statement.order_by(FeedRun.priority, FeedRun.due, FeedRun.id).limit(_LOOK_AT)

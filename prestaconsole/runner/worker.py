@@ -18,7 +18,7 @@ from prestaconsole.operations.core import Core
 from prestaconsole.runner import events, freshness, presence, schedules
 from prestaconsole.runner.at_work import PaceTeller, RunAtWork, drained, standing
 from prestaconsole.runner.catchup import catch_up
-from prestaconsole.runner.claims import Claim, claim_next, sweep
+from prestaconsole.runner.claims import EVERY, Claim, claim_next, least_urgent, sweep
 from prestaconsole.runner.commit import RunCommit
 from prestaconsole.runner.dispatch import Dispatcher, dispatcher_for
 from prestaconsole.runner.execution import execute
@@ -197,7 +197,7 @@ class Worker:
         try:
             seen = await self._look()
             self._progress_at = seen.now
-            self._signs.taking.owed(seen.runs and self.room() > 0)
+            self._signs.taking.owed(seen.runs and self.up_to() == EVERY)
             busy = False
             if not self.idle_for_daemon:
                 if seen.expired:
@@ -248,6 +248,10 @@ class Worker:
         """How many more runs it may take now."""
         return self.capacity - len(self._running) - len(self._claiming) if self.willing else 0
 
+    def up_to(self) -> int:
+        """The priority up to which it takes runs now: the last places are kept for urgent ones."""
+        return least_urgent(self.room(), self.capacity)
+
     async def take(self, run_id: int | None = None) -> "asyncio.Task[None] | None":
         """Claim this run, or the most urgent of all, and begin it; None where there is nothing to take.
 
@@ -266,7 +270,7 @@ class Worker:
         return found
 
     async def _claim(self, run_id: int | None) -> _Claimed:
-        settings = self._core.settings
+        settings, up_to = self._core.settings, least_urgent(self.room() + 1, self.capacity)  # it has its place already
         assert self._group is not None
         try:
             claim = await self._write(
@@ -277,6 +281,7 @@ class Worker:
                     slots=settings.slots_per_shop,
                     lease_seconds=settings.stale_seconds,
                     only=run_id,
+                    up_to=up_to,
                 )
             )
         except _ANY_TROUBLE as error:

@@ -21,6 +21,11 @@ from tests.support.runs import add_shop, make_effects
 OWN = {"gone", "set", "compared", "drift", "missing", "planned", "confirmed", "imported", "done", "incomplete"}
 
 
+def heed_ctrl_c() -> None:
+    """Who starts the tests in the background has them ignore SIGINT, and what they start, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def follow(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     started: list[subprocess.Popen[str]] = []
@@ -28,7 +33,8 @@ def follow(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     def starter(run: int, *options: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "prestaconsole", "feed", "log", str(run), "-f", *options]
         pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, env=program(tmp_path).environment, cwd=ROOT, text=True, **pipe))
+        own = {"env": program(tmp_path).environment, "cwd": ROOT, "preexec_fn": heed_ctrl_c}
+        started.append(subprocess.Popen(command, text=True, **pipe, **own))  # type: ignore[call-overload]  # options
         return started[-1]
 
     yield starter

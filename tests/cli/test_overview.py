@@ -241,7 +241,8 @@ def test_backups_in_a_folder_and_what_is_kept_are_shown(cli: Program, tmp_path: 
     assert cli.json("db", "check")["life"]["epoch"] == 1
     planned = cli.json("db", "prune", "--plan")
     assert [(row["name"], row["days"], row["rows"]) for row in planned] == [
-        ("logs", 30, 0), ("runs", 180, 0), ("changes", 90, 0), ("movements", 730, 0), ("evidence", 180, 0)
+        ("logs", 30, 0), ("runs", 180, 0), ("changes", 90, 0), ("movements", 730, 0), ("loads", 180, 0),
+        ("evidence", 180, 0),
     ]  # fmt: skip
     assert "Stock movements, folded" in cli("db", "prune", "--vacuum").out
 

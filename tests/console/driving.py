@@ -21,7 +21,7 @@ from tests.console.world import FixedClock, NotedActions
 
 T = TypeVar("T")
 #: So often in a row nothing must be left to do before a key counts as settled.
-QUIET = 3
+QUIET = 5
 
 
 class CountedReader:
@@ -81,7 +81,7 @@ class Driver:
         while quiet < QUIET and asyncio.get_running_loop().time() < end:
             await self.pilot._wait_for_screen()
             quiet = 0 if self._busy() else quiet + 1
-            await asyncio.sleep(0 if quiet else 0.002)
+            await asyncio.sleep(0.002)
         self.app.screen._on_timer_update()
 
     def _busy(self) -> bool:

@@ -43,6 +43,7 @@ def exception(world: Database, **steps: int) -> None:
 async def test_c_shows_every_step_its_setting_two_examples_and_the_sum(world: Database, size: tuple[int, int]) -> None:
     async with console(world, at="stock", size=size) as driver:
         await driver.press("j", "c")
+        await driver.until(lambda: "KAW-000002" in driver.text())
         rows = [row.split("│")[0].rstrip() for row in driver.rows()]
         assert rows[0].startswith(" Sattlerei Böhm › Stock formula")
         assert any(row.endswith("KAW-000002 KAW-000003      all") for row in rows), driver.text()

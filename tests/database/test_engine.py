@@ -267,7 +267,7 @@ def test_a_transaction_inside_a_transaction_is_refused_at_once(database: Databas
 
 
 CUT = text(
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 

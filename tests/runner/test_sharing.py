@@ -32,8 +32,8 @@ def ask(core: Core, shop_id: int, name: str, **params: Any) -> int:
     )
 
 
-async def working(stack: AsyncExitStack, core: Core, kind: Any = "daemon") -> Worker:
-    worker, stop = Worker(core, kind), asyncio.Event()
+async def working(stack: AsyncExitStack, core: Core, kind: Any = "daemon", **how: Any) -> Worker:
+    worker, stop = Worker(core, kind, **how), asyncio.Event()
     group = await stack.enter_async_context(asyncio.TaskGroup())
     group.create_task(worker.run(stop))
     stack.callback(stop.set)
@@ -137,6 +137,39 @@ async def test_an_urgent_run_does_not_wait_behind_a_long_one_while_a_slot_is_fre
             states = [database.read_now(lambda c, run=run: load_run(c, run)).state for run in products]  # type: ignore[misc]  # a default
             read_on.set()
     assert sorted(states) == [RunState.QUEUED, RunState.QUEUED, RunState.RUNNING]
+
+
+async def test_long_reads_of_many_shops_leave_a_place_for_an_urgent_run_of_another(
+    database: Database, tmp_path: Path
+) -> None:
+    core = make_core(database, tmp_path, stale_seconds=20.0)
+    at_work: set[int] = set()
+    read_on = asyncio.Event()
+
+    async def long(context: FeedContext) -> Outcome:
+        at_work.add(context.shop.id)
+        await read_on.wait()
+        return Outcome()
+
+    async def short(context: FeedContext) -> Outcome:
+        return Outcome()
+
+    shops = [add_shop(database, f"shop{number}") for number in range(6)]
+    with feed("products", entry=long, priority=60), feed("orders", entry=short, priority=10):
+        products = [ask(core, shop.id, "products") for shop in shops]
+        async with asyncio.timeout(60), AsyncExitStack() as stack:
+            await working(stack, core, capacity=4)
+            while len(at_work) < 3:
+                await asyncio.sleep(0.01)
+            for _ in range(2):
+                orders = ask(core, shops[5].id, "orders")
+                while database.read_now(lambda c, run=orders: load_run(c, run)).active:  # type: ignore[misc]  # a default
+                    await asyncio.sleep(0.01)
+            assert len(at_work) == 3, "the last place is kept for the urgent"
+            read_on.set()
+            while any(database.read_now(lambda c, run=run: load_run(c, run)).active for run in products):  # type: ignore[misc]  # a default
+                await asyncio.sleep(0.01)
+    assert at_work == {shop.id for shop in shops}
 
 
 async def test_what_is_queued_starts_each_time(database: Database, tmp_path: Path) -> None:

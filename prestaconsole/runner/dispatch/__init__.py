@@ -29,6 +29,10 @@ class Hands(Protocol):
         """How many more runs it may take now."""
         ...
 
+    def up_to(self) -> int:
+        """The priority up to which it takes runs now: its last places are kept for urgent ones."""
+        ...
+
     async def take(self, run_id: int | None = None) -> "asyncio.Task[None] | None":
         """Claim this run, or the most urgent of all, and begin it; None where there is nothing to take.
 

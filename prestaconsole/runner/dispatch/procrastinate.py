@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from prestaconsole.clock import Clock
 from prestaconsole.database import Database, DatabaseError
 from prestaconsole.database.wakeups import ALIVE
+from prestaconsole.model import FeedRun
 from prestaconsole.redaction import redact
 from prestaconsole.runner.claims import claimable
 from prestaconsole.runner.dispatch import Hands, jobs
@@ -72,8 +73,10 @@ class ProcrastinateDispatcher:
         """
         if not hands.room():
             return False
-        slots = self._settings.slots_per_shop
-        await self._database.write(lambda c: jobs.reconcile(c, claimable(self._moment(c), slots), slots), quiet=True)
+        slots, wanted = self._settings.slots_per_shop, FeedRun.priority <= hands.up_to()
+        await self._database.write(
+            lambda c: jobs.reconcile(c, claimable(self._moment(c), slots) & wanted, slots), quiet=True
+        )
         if self._connector is not None:
             await self._connector.tell()
         return False
