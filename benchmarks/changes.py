@@ -67,7 +67,7 @@ def plan(core: Core, count: int) -> tuple[int, float, float]:
     for start in range(1, count + 1, PAGE):
         wanted = [Planned(record, *values(record)) for record in range(start, min(start + PAGE, count + 1))]
         core.database.write_now(
-            lambda c, wanted=wanted: store_rows(c, changeset, wanted, shop=shop, everything=True)  # type: ignore[misc]
+            lambda c, wanted=wanted: store_rows(c, changeset, wanted, shop=shop, everything=True)  # type: ignore[misc]  # a default
         )
     stored = time.perf_counter() - began
     now = core.clock.now()
@@ -82,7 +82,7 @@ def bare(core: Core, count: int) -> float:
     began = time.perf_counter()
     for start in range(1, count + 1, PAGE):
         rows = [(changeset, record, *values(record)) for record in range(start, min(start + PAGE, count + 1))]
-        core.database.write_now(lambda c, rows=rows: c.exec_driver_sql(_BARE, rows))  # type: ignore[misc]
+        core.database.write_now(lambda c, rows=rows: c.exec_driver_sql(_BARE, rows))  # type: ignore[misc]  # a default
     return time.perf_counter() - began
 
 

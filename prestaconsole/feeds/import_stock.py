@@ -9,10 +9,11 @@ from functools import partial
 
 from sqlalchemy import func, select
 
-from prestaconsole.database import Connection, upsert
+from prestaconsole.database import Connection
 from prestaconsole.errors import LockedError
 from prestaconsole.feeds.context import FeedContext, Outcome
-from prestaconsole.model import FeedState, Listing, Order, Product, ShopOrderState
+from prestaconsole.model import Listing, Order, Product, ShopOrderState
+from prestaconsole.operations.cursors import note_feed_detail
 from prestaconsole.operations.order_intake import poll_orders
 from prestaconsole.operations.pages import LogLine
 from prestaconsole.operations.shop_settings import value
@@ -92,7 +93,7 @@ async def _set_levels(context: FeedContext, known: Known) -> Outcome:
     shop, total = context.shop, ImportSum()
     after = int(context.run.checkpoint.get("after", 0))
     baseline = await context.commit(lambda c: _note_baseline(c, shop.id), phase="setting levels")
-    while products := await context.core.database.read(lambda c: importable(c, shop.id, after, _CHUNK)):  # noqa: B023
+    while products := await context.core.database.read(lambda c: importable(c, shop.id, after, _CHUNK)):  # noqa: B023 - awaited at once
         after = products[-1]
         store = partial(_apply, context=context, products=products, known=known)
         lines = await context.commit(
@@ -107,7 +108,7 @@ async def _plan(context: FeedContext, known: Known) -> Outcome:
     """Say what the levels would become, and set none."""
     shop, total, after = context.shop, ImportSum(), 0
     shown: list[LogLine] = []
-    while products := await context.core.database.read(lambda c: importable(c, shop.id, after, _CHUNK)):  # noqa: B023
+    while products := await context.core.database.read(lambda c: importable(c, shop.id, after, _CHUNK)):  # noqa: B023 - awaited at once
         after = products[-1]
         look = partial(_lines, context=context, products=products, known=known)
         lines, names = await context.core.database.read(look)
@@ -167,10 +168,7 @@ def _apply(connection: Connection, context: FeedContext, products: Sequence[int]
 def _note_baseline(connection: Connection, shop_id: int) -> int:
     """The newest order that the figures already know; a later one that is first seen shipped is a sale to book."""
     newest = _newest_order(connection, shop_id)
-    mine = select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == "import_stock")
-    detail = {**(connection.execute(mine).scalar() or {}), "baseline": newest}
-    row = {"shop_id": shop_id, "feed": "import_stock", "detail": detail}
-    upsert(connection, FeedState, [row], key=["shop_id", "feed"])
+    note_feed_detail(connection, shop_id, "import_stock", {"baseline": newest})
     return newest
 
 

@@ -3,6 +3,7 @@
 What the ledger has not, or has otherwise, is read again at once; what only the ledger has is named in an incident.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from prestaconsole.database import Connection
 from prestaconsole.feeds.context import FeedContext, Outcome
 from prestaconsole.operations.incidents import close_incident, open_incident
-from prestaconsole.operations.order_intake import OrderIntake, verdict_counts
+from prestaconsole.operations.order_intake import read_orders_again, verdict_counts
 from prestaconsole.operations.order_scan import Compared, OrderScan, ledger_paid
 from prestaconsole.operations.order_start import find_boundary
 from prestaconsole.operations.pages import LogLine
@@ -30,7 +31,8 @@ class _Sums:
         self.again = int(kept.get("again", 0))
         self.absent = int(kept.get("absent", 0))
         self.gone = [int(number) for number in kept.get("gone", ())]
-        self.paid = {currency: Decimal(amount) for currency, amount in kept.get("paid", {}).items()}
+        paid = {currency: Decimal(amount) for currency, amount in kept.get("paid", {}).items()}
+        self.paid = defaultdict(Decimal, paid)
 
     def add(self, page: Compared) -> None:
         self.seen += page.seen
@@ -38,7 +40,7 @@ class _Sums:
         self.absent += page.absent
         self.gone = [*self.gone, *page.gone][:_KEPT]
         for currency, amount in page.paid.items():
-            self.paid[currency] = self.paid.get(currency, Decimal(0)) + amount
+            self.paid[currency] += amount
 
     def kept(self) -> dict[str, Any]:
         paid = {currency: str(amount) for currency, amount in self.paid.items()}
@@ -55,19 +57,17 @@ async def run(context: FeedContext) -> Outcome:
     async for page in scan.pages(after=max(sums.after, boundary.id - 1)):
         await _take(context, sums, page, after=page.last_id)
     ours = await context.core.database.read(lambda c: ledger_paid(c, context.shop.id))
-    apart = {
-        currency: (sums.paid.get(currency, Decimal(0)), ours.get(currency, Decimal(0)))
-        for currency in sorted({*sums.paid, *ours})
-        if sums.paid.get(currency, Decimal(0)) != ours.get(currency, Decimal(0))
-    }
+    both = {currency: (sums.paid[currency], ours[currency]) for currency in sorted({*sums.paid, *ours})}
+    apart = {currency: (theirs, mine) for currency, (theirs, mine) in both.items() if theirs != mine}
     await context.commit(lambda c: _report(c, context, sums, apart))
     return Outcome(complete=True, text=_words(sums, apart))
 
 
 async def _take(context: FeedContext, sums: _Sums, page: Compared, *, after: int) -> None:
     """Read again what differs on this page, then keep how far we are."""
-    intake = OrderIntake(context.core, context.shop, context.client, context.commit, context.run.id)
-    result = await intake.read_again(page.differ, before_start=False)
+    result = await read_orders_again(
+        context.core, context.shop, context.client, context.commit, page.differ, run_id=context.run.id
+    )
     sums.add(page)
     sums.after = max(sums.after, after)
     logs = []

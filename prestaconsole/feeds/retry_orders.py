@@ -1,5 +1,6 @@
 """The feed ``retry_orders``: orders that may still become valid are asked for again, the old ones rarely (row B19)."""
 
+from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import case, select, update
@@ -8,7 +9,7 @@ from prestaconsole.database import Connection
 from prestaconsole.feeds.context import FeedContext, Outcome
 from prestaconsole.model import Order
 from prestaconsole.operations.order_aside import parked_orders
-from prestaconsole.operations.order_intake import OrderIntake, verdict_counts, verdict_words
+from prestaconsole.operations.order_intake import read_orders_again, verdict_counts, verdict_words
 
 _BATCH = 200
 
@@ -19,13 +20,13 @@ async def run(context: FeedContext) -> Outcome:
     everything = context.run.trigger == "person"
     after = int(context.run.checkpoint.get("after", 0))
     due = await context.core.database.read(lambda c: _due(c, context.shop.id, after, now, everything))
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     for start in range(0, len(due), _BATCH):
         ids = due[start : start + _BATCH]
-        intake = OrderIntake(context.core, context.shop, context.client, context.commit, context.run.id)
-        result = await intake.read_again(ids)
-        for verdict, number in result.counts.items():
-            counts[verdict] = counts.get(verdict, 0) + number
+        result = await read_orders_again(
+            context.core, context.shop, context.client, context.commit, ids, run_id=context.run.id
+        )
+        counts.update(result.counts)
 
         def looked(connection: Connection, ids: list[int] = ids) -> None:
             connection.execute(

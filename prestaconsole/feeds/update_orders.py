@@ -4,14 +4,15 @@ State changes come with every poll, by the shop's own log of them. This feed fin
 in the back office, a payment, an order that was moved by hand.
 """
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 from prestaconsole.feeds.context import FeedContext, Outcome
 from prestaconsole.operations.cursors import feed_detail
-from prestaconsole.operations.order_intake import OrderIntake, verdict_counts, verdict_words
+from prestaconsole.operations.order_intake import read_orders_again, verdict_counts, verdict_words
 from prestaconsole.operations.order_scan import OrderScan, newest_known
 from prestaconsole.operations.order_start import find_boundary
-from prestaconsole.webservice.query import greater, shop_time
+from prestaconsole.webservice.query import shop_time
 
 OVERLAP = timedelta(hours=2)
 """The shop's clock is local: once a year an hour of it comes twice. Late commits are inside, too."""
@@ -28,14 +29,14 @@ async def run(context: FeedContext) -> Outcome:
     boundary = await find_boundary(context.core, shop, context.client, context.commit)
     since = str(context.run.checkpoint.get(_SINCE) or await _watermark(context))
     scan = OrderScan(context.core, shop, context.client, boundary.id)
-    filters = {"date_upd": greater(_before(since))} if since else None
+    changed_after = _before(since) if since else ""
     seen, newest = 0, str(context.run.checkpoint.get("newest") or since)
-    counts: dict[str, int] = {}
-    async for page in scan.pages(after=int(context.run.checkpoint.get("after", 0)), filters=filters, date=bool(since)):
-        intake = OrderIntake(context.core, shop, context.client, context.commit, context.run.id)
-        result = await intake.read_again(page.differ)
-        for verdict, number in result.counts.items():
-            counts[verdict] = counts.get(verdict, 0) + number
+    counts = Counter[str]()
+    async for page in scan.pages(after=int(context.run.checkpoint.get("after", 0)), changed_after=changed_after):
+        result = await read_orders_again(
+            context.core, shop, context.client, context.commit, page.differ, run_id=context.run.id
+        )
+        counts.update(result.counts)
         seen, newest = seen + page.seen, max(newest, page.newest)
         await context.commit(
             lambda _: None,

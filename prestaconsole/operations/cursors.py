@@ -1,5 +1,6 @@
 """How far each table of a shop was read, by id, and what each feed keeps for its next run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,3 +35,9 @@ def feed_detail(connection: Connection, shop_id: int, feed: str) -> dict[str, An
     """What a feed noted for its next run; empty before its first."""
     found = select(FeedState.detail).where(FeedState.shop_id == shop_id, FeedState.feed == feed)
     return dict(connection.execute(found).scalar() or {})
+
+
+def note_feed_detail(connection: Connection, shop_id: int, feed: str, notes: Mapping[str, Any]) -> None:
+    """Keep these notes for the feed's next run, over what it noted before under the same names."""
+    row = {"shop_id": shop_id, "feed": feed, "detail": {**feed_detail(connection, shop_id, feed), **notes}}
+    upsert(connection, FeedState, [row], key=["shop_id", "feed"])

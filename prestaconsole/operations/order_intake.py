@@ -393,6 +393,13 @@ async def poll_orders(
     return await OrderIntake(core, shop, client, commit, run_id).poll()
 
 
+async def read_orders_again(
+    core: Core, shop: ShopRecord, client: ShopClient, commit: PageCommit, ids: Sequence[int], *, run_id: int
+) -> PollResult:
+    """Read these orders of the shop again and decide on them anew; of none nothing is asked."""
+    return await OrderIntake(core, shop, client, commit, run_id).read_again(ids) if ids else PollResult()
+
+
 _COUNTED = {"skip": "skipped", "hold": "held", "import": "imported"}
 
 

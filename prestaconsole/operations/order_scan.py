@@ -3,9 +3,11 @@
 Used by update_orders, which looks at what the shop says was changed, and reconcile_orders, which looks at all.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from sqlalchemy import select
 
@@ -20,7 +22,7 @@ from prestaconsole.rules.order_state import deducts
 from prestaconsole.webservice.client import Page, ShopClient
 from prestaconsole.webservice.entity import Entity
 from prestaconsole.webservice.errors import MalformedXml
-from prestaconsole.webservice.query import Filter
+from prestaconsole.webservice.query import greater
 
 _FIELDS = ("id", "reference", "current_state", "id_currency", "total_paid", "date_upd")
 _PER_PAGE = 1000
@@ -39,7 +41,7 @@ class Compared:
     gone: list[int] = field(default_factory=list)
     newest: str = ""
     seen: int = 0
-    paid: dict[str, Decimal] = field(default_factory=dict)
+    paid: defaultdict[str, Decimal] = field(default_factory=partial(defaultdict, Decimal))
     """What the shop says was to be paid, by currency."""
 
 
@@ -53,10 +55,11 @@ class OrderScan:
     start: int
     """The first order id that is imported; of older ones only those count that the shop deducts."""
 
-    async def pages(
-        self, *, after: int = 0, filters: Mapping[str, Filter] | None = None, date: bool = False
-    ) -> AsyncIterator[Compared]:
-        """The pages above ``after``, each compared with the ledger as it is then. Without filters gaps count too."""
+    async def pages(self, *, after: int = 0, changed_after: str = "") -> AsyncIterator[Compared]:
+        """The pages above ``after``, each compared with the ledger as it is then.
+
+        ``changed_after`` limits them to orders with a later date_upd, in the shop's time; without it gaps count too.
+        """
         shop_id = self.shop.id
         reference = await self.core.database.read(lambda c: load_reference(c, shop_id))
         reached = after
@@ -65,14 +68,16 @@ class OrderScan:
             _FIELDS,
             after=after,
             page_size=_PER_PAGE,
-            filters=filters,
+            filters={"date_upd": greater(changed_after)} if changed_after else None,
             id_shop=orders_context(self.shop),
-            date=date,
+            date=bool(changed_after),
         )
         async for page in pages:
             if not page.complete:
                 raise MalformedXml(f"Orders after id {reached} are missing from the shop's answer.")
-            yield await self.core.database.read(lambda c: self._page(c, page, reference, reached, whole=not filters))  # noqa: B023 - at once
+            yield await self.core.database.read(
+                lambda c: self._page(c, page, reference, reached, whole=not changed_after)  # noqa: B023 - awaited at once
+            )
             reached = max(reached, page.last_id)
 
     def _page(self, connection: Connection, page: Page, reference: Reference, low: int, *, whole: bool) -> Compared:
@@ -104,7 +109,7 @@ class OrderScan:
                 found.absent += before is None
             if before is not None or order.id >= self.start:
                 currency = reference.currencies.get(order.integer("id_currency"), ("?", 2))[0]
-                found.paid[currency] = found.paid.get(currency, Decimal(0)) + order.amount("total_paid")
+                found.paid[currency] += order.amount("total_paid")
             found.newest = max(found.newest, order.text("date_upd"))
         return found
 
@@ -113,14 +118,14 @@ class OrderScan:
         return before is not None or order.id >= self.start or deducts(order.integer("current_state"), reference.states)
 
 
-def ledger_paid(connection: Connection, shop_id: int) -> dict[str, Decimal]:
+def ledger_paid(connection: Connection, shop_id: int) -> defaultdict[str, Decimal]:
     """What our ledger says was to be paid, by currency, over all orders that the shop should still list."""
     rows = connection.execute(
         select(Order.currency, Order.total_paid).where(Order.shop_id == shop_id, Order.verdict != "missing")
     )
-    paid: dict[str, Decimal] = {}
+    paid: defaultdict[str, Decimal] = defaultdict(Decimal)
     for currency, amount in rows:
-        paid[currency or "?"] = paid.get(currency or "?", Decimal(0)) + amount
+        paid[currency or "?"] += amount
     return paid
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from prestaconsole.database import Connection, upsert
-from prestaconsole.model import FeedState
+from prestaconsole.database import Connection
 from prestaconsole.operations.core import Core
-from prestaconsole.operations.cursors import cursor, feed_detail, set_cursor
+from prestaconsole.operations.cursors import cursor, feed_detail, note_feed_detail, set_cursor
 from prestaconsole.operations.order_reading import orders_context
 from prestaconsole.operations.pages import PageCommit
 from prestaconsole.operations.shop_settings import SHOP_SETTINGS, OrderStart, value
@@ -91,6 +90,4 @@ def _detail(connection: Connection, shop_id: int) -> dict[str, Any]:
 
 
 def _note(connection: Connection, shop_id: int, start: dict[str, Any]) -> None:
-    detail = {**feed_detail(connection, shop_id, "import_orders"), _DETAIL: start}
-    row = {"shop_id": shop_id, "feed": "import_orders", "detail": detail}
-    upsert(connection, FeedState, [row], key=["shop_id", "feed"])
+    note_feed_detail(connection, shop_id, "import_orders", {_DETAIL: start})
