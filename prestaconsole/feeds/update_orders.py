@@ -44,17 +44,21 @@ async def run(context: FeedContext) -> Outcome:
             done=seen,
             counts=verdict_counts(result.counts),
         )
-    # A date ahead of the shop's clock would hide what is changed before that moment comes.
-    newest = min(newest, shop_time(context.core.clock.now(), shop.zone)) if newest else newest
+    newest = min(newest, _now(context)) if newest else newest
     text = verdict_words(counts) or f"{seen} looked at, none changed"
     return Outcome(complete=True, text=text, detail={_SINCE: newest})
 
 
 async def _watermark(context: FeedContext) -> str:
     """Where the last complete look came to, else the latest change that our ledger knows; empty: look at all."""
-    shop_id = context.shop.id
+    shop_id, now = context.shop.id, _now(context)
     detail = await context.core.database.read(lambda c: feed_detail(c, shop_id, "update_orders"))
-    return str(detail.get(_SINCE) or await context.core.database.read(lambda c: newest_known(c, shop_id)))
+    return str(detail.get(_SINCE) or await context.core.database.read(lambda c: newest_known(c, shop_id, now)))
+
+
+def _now(context: FeedContext) -> str:
+    """The shop's clock. A date ahead of it would hide what is changed before that moment comes."""
+    return shop_time(context.core.clock.now(), context.shop.zone)
 
 
 def _before(since: str) -> str:

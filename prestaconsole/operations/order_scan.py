@@ -129,9 +129,9 @@ def ledger_paid(connection: Connection, shop_id: int) -> defaultdict[str, Decima
     return paid
 
 
-def newest_known(connection: Connection, shop_id: int) -> str:
-    """The latest date_upd of our ledger as the shop wrote it; empty where nothing was read."""
-    found = select(Order.local_date_upd).where(Order.shop_id == shop_id)
+def newest_known(connection: Connection, shop_id: int, until: str) -> str:
+    """The latest date_upd of our ledger up to ``until``, both in the shop's time; empty where nothing was read."""
+    found = select(Order.local_date_upd).where(Order.shop_id == shop_id, Order.local_date_upd <= until)
     return connection.execute(found.order_by(Order.local_date_upd.desc()).limit(1)).scalar() or ""
 
 

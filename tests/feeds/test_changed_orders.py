@@ -78,6 +78,16 @@ async def test_a_date_far_ahead_hides_no_later_change(bench: Bench, simulated: S
     assert order(bench, second)["total_paid"] == Decimal("5.5")
 
 
+async def test_a_date_far_ahead_in_the_ledger_hides_no_first_change(bench: Bench, simulated: SimulatedShop) -> None:
+    first, second = place(simulated, 2)
+    simulated.table("orders").update(first, {"date_upd": "2099-01-01 00:00:00"})
+    place(simulated, 60)
+    shop = await ready(bench, simulated)
+    edit(simulated, second, total_paid="5.500000")
+    await bench.run_all(shop, "update_orders")
+    assert order(bench, second)["total_paid"] == Decimal("5.5")
+
+
 async def test_in_setup_it_is_locked_with_its_own_words(bench: Bench, simulated: SimulatedShop) -> None:
     shop = bench.add_shop(simulated, orders_start="id:1")
     await bench.run_all(shop, "analyse", "import_products", "import_orders")
